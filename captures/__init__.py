@@ -1,0 +1,1 @@
+"""Labelled captures of real daemons, and the lab that records them."""

@@ -1,0 +1,120 @@
+"""Steps between the recorder and the file in the repository: padding, formats, snap lengths, cuts, compression.
+
+A step takes the path of a capture and returns the path of a new one beside it.
+"""
+
+import struct
+import subprocess
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from captures.lab.namespaces import command
+
+Step = Callable[[Path], Path]
+Record = tuple[int, int, int, bytes]
+"""Seconds, fraction (µs or ns, as the file has it), bytes on the wire, bytes captured."""
+
+_NANOSECONDS = b"\x4d\x3c\xb2\xa1"
+_COMPRESSORS = {
+    "gz": ("gzip", "-9nkf"),
+    "zst": ("zstd", "-q19kf"),
+    "lz4": ("lz4", "-q9kf", "-m"),
+    "xz": ("xz", "-9kf"),
+}
+
+
+def read(path: Path) -> tuple[bytes, list[Record]]:
+    """The file header and the records of a classic little-endian pcap of the lab's own recorder."""
+    data = path.read_bytes()
+
+    def records() -> Iterator[Record]:
+        at = 24
+        while at < len(data):
+            seconds, fraction, captured, wire = struct.unpack_from("<4I", data, at)
+            yield seconds, fraction, wire, data[at + 16 : at + 16 + captured]
+            at += 16 + captured
+
+    return data[:24], list(records())
+
+
+def write(path: Path, header: bytes, records: list[Record]) -> Path:
+    """The opposite of `read`."""
+    with path.open("wb") as out:
+        out.write(header)
+        for seconds, fraction, wire, data in records:
+            out.write(struct.pack("<4I", seconds, fraction, len(data), wire) + data)
+    return path
+
+
+def wire(local: Collection[str]) -> Step:
+    """Pad what arrived from the physical wire to 60 bytes as the sending NIC does; veth pairs never pad.
+
+    ``local`` are the MACs of this side: what they send is seen before the NIC has padded it.
+    """
+    ours = {bytes.fromhex(mac.replace(":", "")) for mac in local}
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        padded = [
+            (sec, frac, max(size, 60), data.ljust(60, b"\0")) if data[6:12] not in ours else (sec, frac, size, data)
+            for sec, frac, size, data in records
+        ]
+        return write(path.with_suffix(".wire.pcap"), header, padded)
+
+    return step
+
+
+def between(first: int = 1, last: int | None = None) -> Step:
+    """Keep the frames from ``first`` to ``last`` (1-based, both included), as if the recorder ran only then."""
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        return write(path.with_suffix(".cut.pcap"), header, records[first - 1 : last])
+
+    return step
+
+
+def only(keep: str) -> Step:
+    """Keep what a BPF filter admits, as if the recorder had been started with it."""
+
+    def step(path: Path) -> Path:
+        out = path.with_suffix(".only.pcap")
+        precision = "nano" if path.read_bytes()[:4] == _NANOSECONDS else "micro"
+        command("tcpdump", "-nr", str(path), f"--time-stamp-precision={precision}", "-Z", "root", "-w", str(out), keep)
+        return out
+
+    return step
+
+
+def snap(length: int) -> Step:
+    """Cut every frame, as ``tcpdump -s`` does; the length on the wire stays."""
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        cut = [(sec, frac, size, data[:length]) for sec, frac, size, data in records]
+        return write(path.with_suffix(".snap.pcap"), header[:16] + struct.pack("<I", length) + header[20:], cut)
+
+    return step
+
+
+def pcapng(path: Path) -> Path:
+    """Convert to pcapng."""
+    out = path.with_suffix(".pcapng")
+    command("editcap", "-F", "pcapng", str(path), str(out))
+    return out
+
+
+def compress(kind: str) -> Step:
+    """Compress with ``gz``, ``zst``, ``lz4`` or ``xz``; the suffix is added."""
+
+    def step(path: Path) -> Path:
+        subprocess.run([*_COMPRESSORS[kind], str(path)], check=True)
+        return path.with_name(f"{path.name}.{kind}")
+
+    return step
+
+
+def merge(captures: Collection[Path], out: Path) -> Path:
+    """Several captures in one file by time, as ``mergecap`` does."""
+    command("mergecap", "-F", "pcap", "-w", str(out), *map(str, captures))
+    return out

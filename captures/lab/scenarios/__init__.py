@@ -1,0 +1,1 @@
+"""One file a small family of scenarios; found by walking, named nowhere."""

@@ -1,0 +1,95 @@
+"""The console proxy's public side: the noVNC page on 80 or 443 and the websocket on 8080 or 8443.
+
+After ``ConsoleProxyNoVNCServer.java`` (websocket) and ``SSLUtils.java`` (443 offers TLS 1.2 at most; the websocket's
+Jetty follows the JVM and offers TLS 1.3).
+"""
+
+import base64
+import hashlib
+import socket
+import socketserver
+import ssl
+import struct
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+from captures.lab.cloud import Machine
+from captures.lab.services.password import serve
+
+_PAGE = b"<!DOCTYPE html><html><head><title>Console</title></head><body>" + b"<!-- noVNC -->" * 150 + b"</body></html>"
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def start(
+    machine: Machine,
+    port: int,
+    pem: Path | None = None,
+    *,
+    ip: str = "",
+    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+    ciphers: str = "",
+    oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+) -> None:
+    """Serve the page and the websocket on a port, with TLS where there is a PEM file of key and chain."""
+    if pem is None:
+        serve(machine, _Console, port, ip)
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version, context.maximum_version = oldest, newest
+    if ciphers:
+        context.set_ciphers(ciphers)
+    context.load_cert_chain(pem)
+    serve(machine, type("Tls", (_Tls,), {"context": context}), port, ip)
+
+
+class _Console(BaseHTTPRequestHandler):
+    """The page, and a websocket that streams a picture for five seconds."""
+
+    server_version = "Jetty(9.4.51.v20230217)"
+    sys_version = ""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gave it
+        """Nothing to the console."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/websockify"):
+            self._websocket()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(_PAGE)))
+        self.end_headers()
+        self.wfile.write(_PAGE)
+
+    def _websocket(self) -> None:
+        digest = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + _GUID.encode()).digest()
+        self.send_response(101, "Switching Protocols")
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(digest).decode())
+        self.end_headers()
+        self.wfile.write(b"\x82\x0cRFB 003.008\n")
+        picture = b"\x82\x7e" + struct.pack("!H", 2400) + bytes(range(240)) * 10
+        for _ in range(6):
+            time.sleep(1)
+            self.wfile.write(picture)
+        self.close_connection = True
+
+
+class _Tls(socketserver.BaseRequestHandler):
+    """TLS, then the same; a handshake that the client ends is no error of ours."""
+
+    context: ssl.SSLContext
+    request: socket.socket
+
+    def handle(self) -> None:
+        """One connection."""
+        self.request.settimeout(20)
+        with suppress(OSError), self.context.wrap_socket(self.request, server_side=True) as secured:
+            secured.settimeout(20)
+            _Console(secured, self.client_address, self.server)
+            with suppress(OSError):
+                secured.unwrap()

@@ -1,0 +1,82 @@
+"""A capture from one file or pipe, whatever its container."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pcapdx.capture.notes import note
+from pcapdx.capture.records import NO_TIME, RECORD, Block, CaptureFacts, Piece
+from pcapdx.capture.source import Source, Window
+from pcapdx.capture.walk import CUT_FRAMES, FIRST_NS, LAST_NS
+
+RECORDS = 65_536
+"""Frames in a block at most."""
+
+
+class Container(Protocol):
+    """What a file format does: :class:`pcapdx.capture.pcap.Pcap` and :class:`pcapdx.capture.pcapng.Pcapng`."""
+
+    protocol: str
+    frames: int
+    """Number of the last frame."""
+    tally: npt.NDArray[np.int64]
+
+    def walk(self, records: npt.NDArray[Any], fast: bool) -> tuple[int, int | None]:
+        """Write the records of the frames in the window: how many, and the bytes needed for the next."""
+        ...
+
+
+class FileReader:
+    """A :class:`pcapdx.capture.records.Reader` of one file or pipe."""
+
+    def __init__(self, source: Source, window: Window, container: Container, facts: CaptureFacts) -> None:
+        self.facts = facts
+        self._source = source
+        self._window = window
+        self._container = container
+        self._records = np.empty(RECORDS, RECORD)
+
+    @property
+    def fast(self) -> bool:
+        """See :class:`pcapdx.capture.records.Reader`."""
+        return self._window.fast
+
+    def blocks(self) -> Iterator[Block]:
+        """See :class:`pcapdx.capture.records.Reader`."""
+        try:
+            need: int | None = 0
+            while need is not None:
+                count, need = self._container.walk(self._records, self.fast)
+                self._update()
+                if count:
+                    yield Block(self._window.array, self._records[:count])
+                if need and not self._window.fill(need):
+                    self._tell_end()
+                    break
+            self._update()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """See :class:`pcapdx.capture.records.Reader`."""
+        self._source.close()
+
+    def _tell_end(self) -> None:
+        """Say it if the stream ended where it should not."""
+        window = self._window
+        if damage := window.damage:
+            note(self.facts, damage.protocol, damage.kind, damage.what, None, lost=damage.lost)
+        if window.start < window.end and not (damage and damage.lost):
+            what = f"The file ends within a record, after frame {self._container.frames}."
+            note(self.facts, self._container.protocol, "cut-short", what, window.offset)
+
+    def _update(self) -> None:
+        facts, tally = self.facts, self._container.tally
+        facts.bytes = self._source.count
+        facts.frames = self._container.frames
+        facts.cut_frames = int(tally[CUT_FRAMES])
+        if tally[LAST_NS] != NO_TIME:
+            facts.first_ns, facts.last_ns = int(tally[FIRST_NS]), int(tally[LAST_NS])
+        facts.pieces = [Piece(facts.path, 0, facts.frames, facts.bytes)]

@@ -1,0 +1,436 @@
+"""All that is known of one incident: the only thing a rule may look at.
+
+A :class:`View` is one capture with its tables and messages; a :class:`Case` is the views of one incident, and merges with
+another. Tables stay columns; a row becomes a Python value when a rule asks for it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from pcapdx.capture.records import CaptureFacts
+from pcapdx.dissect import Conversation, Dissector, Flow, Half, Seen, Traffic
+from pcapdx.frame import ip_text, ip_words, mac_text
+from pcapdx.model import Anomaly, InternalError
+from pcapdx.sieve.columns import BINDING_COLUMNS, COUNTER_COLUMNS, REPEAT_COLUMNS, TALKER_COLUMNS, Array
+from pcapdx.site import Site
+from pcapdx.vantage import Vantage
+
+M = TypeVar("M")
+TCP, UDP = 6, 17
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talker:
+    """One MAC in one VLAN (or tunnel), as sender and as unicast receiver."""
+
+    mac: str
+    vlan: int
+    vni: int | None
+    sent: int
+    received: int
+    broadcasts: int
+    short: int
+    """Frames below 60 bytes: caught on their way out of their host, before padding."""
+    padded: int
+    """Small frames that carried padding: they came over a wire."""
+    out: int
+    into: int
+    ip_frames: int
+    first_ns: int | None
+    last_ns: int | None
+    first_received_ns: int | None
+    last_received_ns: int | None
+    frames: tuple[int, ...]
+    """The first eight it sent."""
+    last_frame: int | None
+    addresses: int
+    odd_ttl: int
+    """IP frames that had passed a router."""
+    tagged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A MAC that used an IP address in one VLAN."""
+
+    mac: str
+    ip: str
+    vlan: int
+    vni: int | None
+    arp: int
+    """ARP frames that claimed it."""
+    packets: int
+    """First packets of flow directions from it."""
+    first_ns: int
+    last_ns: int
+    first_frame: int
+    last_frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A group-addressed frame that came again and again within one second."""
+
+    mac: str | None
+    vlan: int
+    worst: int
+    """Most copies within one second."""
+    total: int
+    worst_ns: int
+    frames: tuple[int, ...]
+    """The first eight copies of that second."""
+
+
+class FlowTable:
+    """The flow table: columns to select by, :class:`~pcapdx.dissect.Flow` values for the few that matter."""
+
+    def __init__(self, rows: Array) -> None:
+        self.rows = rows
+        """FLOW rows; see :mod:`pcapdx.sieve.columns`."""
+        self._flows: dict[int, Flow] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def at(self, index: int) -> Flow:
+        """The flow at a row."""
+        flow = self._flows.get(index)
+        if flow is None:
+            flow = self._flows[index] = _flow(index, self.rows[index])
+        return flow
+
+    def take(self, mask: Array) -> tuple[Flow, ...]:
+        """The flows whose place in ``mask`` (one bool a row) is true."""
+        return tuple(self.at(int(index)) for index in np.flatnonzero(mask))
+
+    def where(
+        self, *, protocol: int = TCP, ports: Iterable[int] = (), server: str | None = None, client: str | None = None
+    ) -> tuple[Flow, ...]:
+        """Flows of a protocol to any of these responder ports, to and from these addresses (what is not given, any)."""
+        if not len(self.rows):
+            return ()
+        mask = self.rows["protocol"] == protocol
+        wanted = list(ports)
+        if wanted:
+            mask = mask & np.isin(self.rows["port"][:, 1], wanted)
+        if server is not None:
+            mask = mask & self._has_address("dst", server)
+        if client is not None:
+            mask = mask & self._has_address("src", client)
+        return self.take(mask)
+
+    def unanswered(self, *, syns: int = 1) -> tuple[Flow, ...]:
+        """TCP flows whose SYN was seen ``syns`` times at least, with nothing at all from the responder."""
+        if not len(self.rows):
+            return ()
+        rows = self.rows
+        return self.take(
+            (rows["protocol"] == TCP) & (rows["began"] == 1) & (rows["syn"][:, 0] >= syns) & (rows["packets"][:, 1] == 0)
+        )
+
+    def refused(self) -> tuple[Flow, ...]:
+        """TCP flows whose SYN got a RST and no SYN/ACK."""
+        if not len(self.rows):
+            return ()
+        rows = self.rows
+        return self.take(
+            (rows["protocol"] == TCP)
+            & (rows["began"] == 1)
+            & (rows["syn"][:, 1] == 0)
+            & (rows["rst"][:, 1] > 0)
+            & (rows["payload_bytes"][:, 1] == 0)
+        )
+
+    def established(self) -> Array:
+        """One bool a row: TCP flows whose SYN/ACK was seen, or in which both sides sent payload."""
+        rows = self.rows
+        both = (rows["payload_bytes"][:, 0] > 0) & (rows["payload_bytes"][:, 1] > 0)
+        return cast(Array, (rows["protocol"] == TCP) & ((rows["syn"][:, 1] > 0) | both))
+
+    def _has_address(self, side: str, address: str) -> Array:
+        version, *words = ip_words(address)
+        column = self.rows[side]
+        mask = self.rows["ip_version"] == version
+        for i, word in enumerate(words):
+            mask = mask & (column[:, i] == word)
+        return cast(Array, mask)
+
+
+@dataclass(slots=True, kw_only=True)
+class ViewTables:
+    """The sieve's tables of one capture, cut to the rows in use."""
+
+    flows: FlowTable
+    talkers: Array
+    bindings: Array
+    repeats: Array
+    counters: Array
+    """One row of COUNTERS."""
+
+
+class View:
+    """One capture, as rules see it."""
+
+    def __init__(
+        self,
+        *,
+        capture: CaptureFacts,
+        vantage: Vantage,
+        tables: ViewTables,
+        dissectors: Sequence[Dissector],
+        traffic: Mapping[str, Traffic],
+        site: Site,
+        anomalies: tuple[Anomaly, ...] = (),
+        left_out: Mapping[str, int] | None = None,
+    ) -> None:
+        self.capture = capture
+        self.vantage = vantage
+        self.site = site
+        self.flows = tables.flows
+        self.anomalies = anomalies
+        self.left_out: Mapping[str, int] = left_out or {}
+        """Frames that a dissector would have read but that were only counted, by dissector; see Sample."""
+        self._tables = tables
+        self._dissectors = tuple(dissectors)
+        self._traffic = traffic
+        self._exchanges: dict[str, tuple[object, ...]] = {}
+
+    @property
+    def name(self) -> str:
+        """The name frames are cited by."""
+        return self.vantage.name
+
+    @property
+    def frames(self) -> int:
+        """Frames in the capture."""
+        return self.capture.frames
+
+    @property
+    def first_ns(self) -> int:
+        """Time of the earliest frame; 0 in a capture without frames or times."""
+        return self.capture.first_ns or 0
+
+    @property
+    def last_ns(self) -> int:
+        """Time of the latest frame."""
+        return self.capture.last_ns or 0
+
+    @property
+    def duration_ns(self) -> int:
+        """From the earliest to the latest frame."""
+        return self.last_ns - self.first_ns
+
+    def remains_ns(self, ts_ns: int) -> int:
+        """How long the capture ran on after a moment: without that, silence is no proof."""
+        return self.last_ns - ts_ns
+
+    @cached_property
+    def counters(self) -> Mapping[str, int]:
+        """The capture-wide counters by name; see COUNTER_COLUMNS."""
+        return {column.name: int(self._tables.counters[column.name]) for column in COUNTER_COLUMNS}
+
+    @cached_property
+    def talkers(self) -> tuple[Talker, ...]:
+        """MACs by VLAN, in order of appearance."""
+        return tuple(_talker(row) for row in self._tables.talkers.tolist())
+
+    @cached_property
+    def bindings(self) -> tuple[Binding, ...]:
+        """IP to MAC by VLAN, in order of appearance."""
+        return tuple(_binding(row) for row in self._tables.bindings.tolist())
+
+    @cached_property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """Group-addressed frames that came twice or more within a second, worst first."""
+        rows = self._tables.repeats
+        rows = rows[rows["worst"] > 1]
+        found = [_repeat(row) for row in rows.tolist()]
+        return tuple(sorted(found, key=lambda one: (-one.worst, one.frames)))
+
+    @cached_property
+    def vlans(self) -> tuple[int, ...]:
+        """VLAN ids in which any MAC was seen as sender, ascending; 0 is untagged."""
+        return tuple(sorted({one.vlan for one in self.talkers if one.sent}))
+
+    def messages(self, kind: type[M]) -> tuple[Seen[M], ...]:
+        """Messages of one class, in time order, twins left out."""
+        dissector = self._dissector_of(kind, "messages")
+        if dissector is None:
+            return ()
+        return tuple(one for one in self._traffic_of(dissector).seen if isinstance(one.message, kind))
+
+    def conversations(self, kind: type[Any]) -> tuple[Conversation, ...]:
+        """TCP flows that the dissector of this message class was given."""
+        dissector = self._dissector_of(kind, "messages")
+        return self._traffic_of(dissector).conversations if dissector else ()
+
+    def exchanges(self, kind: type[M]) -> tuple[M, ...]:
+        """Exchanges of one class, in the order its dissector pairs them."""
+        dissector = self._dissector_of(kind, "exchanges")
+        if dissector is None or dissector.pair is None:
+            return ()
+        if dissector.name not in self._exchanges:
+            self._exchanges[dissector.name] = tuple(dissector.pair(self._traffic_of(dissector)))
+        return tuple(one for one in self._exchanges[dissector.name] if isinstance(one, kind))
+
+    def has_dissector(self, name: str) -> bool:
+        """Whether a dissector of this name was loaded."""
+        return any(one.name == name for one in self._dissectors)
+
+    def _dissector_of(self, kind: type[Any], where: str) -> Dissector | None:
+        return next((one for one in self._dissectors if kind in getattr(one, where)), None)
+
+    def _traffic_of(self, dissector: Dissector) -> Traffic:
+        return self._traffic.get(dissector.name, Traffic())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All captures of one incident."""
+
+    views: tuple[View, ...]
+    site: Site = field(default_factory=Site)
+    errors: tuple[InternalError, ...] = ()
+
+    def merged(self, other: "Case") -> "Case":
+        """Both cases as one: file with file, host with host. Order of the views is kept; the site is this case's."""
+        return Case(views=self.views + other.views, site=self.site, errors=self.errors + other.errors)
+
+    def view(self, name: str) -> View:
+        """The view of this name; KeyError when there is none."""
+        for one in self.views:
+            if one.name == name:
+                return one
+        raise KeyError(name)
+
+
+def _seen(value: int) -> int | None:
+    return None if value < 0 else value
+
+
+def _flow(index: int, row: Array) -> Flow:
+    return Flow(
+        index=index,
+        protocol=int(row["protocol"]),
+        vlan=int(row["vlan"]),
+        inner_vlan=_seen(int(row["inner_vlan"])),
+        vni=_seen(int(row["vni"])),
+        originator=_half(row, 0),
+        responder=_half(row, 1),
+        began=bool(row["began"]),
+        twins=int(row["twins"]),
+    )
+
+
+def _half(row: Array, side: int) -> Half:
+    def at(name: str) -> int:
+        return int(row[name][side])
+
+    def frame(name: str, counted: str) -> int | None:
+        return at(name) if at(counted) else None
+
+    words = row["src" if side == 0 else "dst"].tolist()
+    stuck = at("stuck_count") > 0
+    return Half(
+        ip=ip_text(int(row["ip_version"]), *words),
+        port=at("port"),
+        mac=mac_text(at("mac")),
+        packets=at("packets"),
+        wire_bytes=at("wire_bytes"),
+        payload_bytes=at("payload_bytes"),
+        stream_bytes=at("next_seq"),
+        syn=at("syn"),
+        fin=at("fin"),
+        rst=at("rst"),
+        retransmissions=at("retransmissions"),
+        zero_windows=at("zero_windows"),
+        first_ns=frame("first_ns", "packets"),
+        last_ns=frame("last_ns", "packets"),
+        first_frame=frame("first_frame", "packets"),
+        last_frame=frame("last_frame", "packets"),
+        syn_frames=tuple(int(number) for number in row["syn_frames"][side][: min(at("syn"), 8)]),
+        first_syn_ns=frame("first_syn_ns", "syn"),
+        last_syn_ns=frame("last_syn_ns", "syn"),
+        rst_frame=frame("rst_frame", "rst"),
+        rst_ns=frame("rst_ns", "rst"),
+        fin_frame=frame("fin_frame", "fin"),
+        fin_ns=frame("fin_ns", "fin"),
+        payload_frame=frame("payload_frame", "payload_bytes"),
+        payload_ns=frame("payload_ns", "payload_bytes"),
+        last_payload_ns=frame("last_payload_ns", "payload_bytes"),
+        mss=at("mss") or None,
+        acked_bytes=at("acked"),
+        largest_payload=at("largest_payload"),
+        stuck_retransmissions=at("stuck_count"),
+        stuck_bytes=at("stuck_bytes"),
+        stuck_frame=at("stuck_frame") if stuck else None,
+    )
+
+
+_TALKER = {column.name: place for place, column in enumerate(TALKER_COLUMNS)}
+_BINDING = {column.name: place for place, column in enumerate(BINDING_COLUMNS)}
+_REPEAT = {column.name: place for place, column in enumerate(REPEAT_COLUMNS)}
+
+
+def _talker(row: tuple[Any, ...]) -> Talker:
+    def at(name: str) -> Any:
+        return row[_TALKER[name]]
+
+    return Talker(
+        mac=mac_text(at("mac")) or "",
+        vlan=at("vlan"),
+        vni=_seen(at("vni")),
+        sent=at("sent"),
+        received=at("received"),
+        broadcasts=at("broadcasts"),
+        short=at("short"),
+        padded=at("padded"),
+        out=at("out"),
+        into=at("into"),
+        ip_frames=at("ip_frames"),
+        first_ns=at("first_ns") if at("sent") else None,
+        last_ns=at("last_ns") if at("sent") else None,
+        first_received_ns=at("first_received_ns") if at("received") else None,
+        last_received_ns=at("last_received_ns") if at("received") else None,
+        frames=tuple(at("frames")[: min(at("sent"), 8)]),
+        last_frame=at("last_frame") if at("sent") else None,
+        addresses=at("addresses"),
+        odd_ttl=at("odd_ttl"),
+        tagged=at("tagged"),
+    )
+
+
+def _binding(row: tuple[Any, ...]) -> Binding:
+    def at(name: str) -> Any:
+        return row[_BINDING[name]]
+
+    return Binding(
+        mac=mac_text(at("mac")) or "",
+        ip=ip_text(at("ip_version"), *at("ip")) or "",
+        vlan=at("vlan"),
+        vni=_seen(at("vni")),
+        arp=at("arp"),
+        packets=at("packets"),
+        first_ns=at("first_ns"),
+        last_ns=at("last_ns"),
+        first_frame=at("first_frame"),
+        last_frame=at("last_frame"),
+    )
+
+
+def _repeat(row: tuple[Any, ...]) -> Repeat:
+    def at(name: str) -> Any:
+        return row[_REPEAT[name]]
+
+    return Repeat(
+        mac=mac_text(at("mac")),
+        vlan=at("vlan"),
+        worst=at("worst"),
+        total=at("total"),
+        worst_ns=at("worst_ns"),
+        frames=tuple(at("frames")[: min(at("worst"), 8)]),
+    )

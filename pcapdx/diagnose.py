@@ -1,0 +1,178 @@
+"""The whole run on one page: captures in, a diagnosed case out. Everything the command line can do starts here."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pcapdx.capture.records import CaptureFacts, Reader
+from pcapdx.capture.rotated import open_captures, rotated_sets
+from pcapdx.case import Case, FlowTable, View, ViewTables
+from pcapdx.diagnosis import Diagnosed, diagnose
+from pcapdx.dissect import Dissector
+from pcapdx.dissection.feed import Feed
+from pcapdx.inference import infer
+from pcapdx.model import Doubt, Finding, InternalError, Proof
+from pcapdx.plugins import Plugins
+from pcapdx.rule import Rule
+from pcapdx.sieve.engine import Sieve
+from pcapdx.sieve.sweep import BINDINGS, FLOWS, TALKERS
+from pcapdx.site import Site
+from pcapdx.vantage import CaptureArgument
+
+Progress = Callable[[CaptureFacts], None]
+"""Called after each block with what is known of the capture so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """A case and all that was found in it."""
+
+    case: Case
+    diagnosed: Diagnosed
+    errors: tuple[InternalError, ...]
+    packs: tuple[str, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Some capture was damaged, and the result is of what could be read."""
+        return any(not view.capture.complete for view in self.case.views)
+
+
+def analyze(
+    arguments: Sequence[CaptureArgument],
+    plugins: Plugins,
+    *,
+    site: Site | None = None,
+    stdin: BinaryIO | None = None,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Analysis:
+    """Reads every capture and diagnoses the case; raises CaptureError for one that cannot be opened.
+
+    With ``strict`` a plug-in's bug escapes instead of being reported.
+    """
+    site = site or Site()
+    views = tuple(
+        read_view(argument, reader, plugins.dissectors, site, progress=progress, strict=strict)
+        for argument, reader in open_all(arguments, stdin)
+    )
+    return judge(Case(views=views, site=site), plugins, strict=strict)
+
+
+def open_all(
+    arguments: Sequence[CaptureArgument], stdin: BinaryIO | None = None
+) -> Iterator[tuple[CaptureArgument, Reader]]:
+    """A reader for each vantage: pieces of one name, or of one rotated set, are one capture."""
+    for group in vantages(arguments):
+        first = group[0]
+        paths = [one.path for one in group]
+        yield first, open_captures(paths, name=first.name, stdin=stdin)
+
+
+def vantages(arguments: Sequence[CaptureArgument]) -> list[list[CaptureArgument]]:
+    """Arguments that are one capture together, in order of first appearance; every name once."""
+    named: dict[str, list[CaptureArgument]] = {}
+    free = [one.path for one in arguments if not one.named]
+    sets = {path: pieces[0] for pieces in rotated_sets(free) for path in pieces}
+    for one in arguments:
+        key = f"={one.name}" if one.named else sets[one.path]
+        named.setdefault(key, []).append(one)
+    groups = list(named.values())
+    taken: set[str] = set()
+    for group in groups:
+        name, number = group[0].name, 2
+        while name in taken:
+            name, number = f"{group[0].name}-{number}", number + 1
+        taken.add(name)
+        group[0] = CaptureArgument(name=name, role=_role_of(group), path=group[0].path, named=group[0].named)
+    return groups
+
+
+def _role_of(group: Sequence[CaptureArgument]) -> "CaptureArgument.role":  # type: ignore[name-defined]
+    return next((one.role for one in group if one.role is not None), None)
+
+
+def read_view(
+    argument: CaptureArgument,
+    reader: Reader,
+    dissectors: Sequence[Dissector],
+    site: Site,
+    *,
+    progress: Progress | None = None,
+    strict: bool = False,
+    thin_out: bool = True,
+) -> View:
+    """Runs one capture through the sieve and the dissectors."""
+    sieve: Sieve | None = None
+    feed = Feed(dissectors, argument.name, strict=strict)
+    for block in reader.blocks():
+        if sieve is None:
+            sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out)
+        feed.offer(sieve.feed(block), memoryview(block.data), sieve.tables.flows)
+        if progress is not None:
+            progress(reader.facts)
+    return make_view(argument, reader.facts, sieve or Sieve(dissectors, fast=False), feed, dissectors, site)
+
+
+def make_view(
+    argument: CaptureArgument,
+    facts: CaptureFacts,
+    sieve: Sieve,
+    feed: Feed,
+    dissectors: Sequence[Dissector],
+    site: Site,
+) -> View:
+    """What is known so far, as rules see it; may be asked in mid-run (live capture)."""
+    tables, state = sieve.tables, sieve.tables.state
+    flows = FlowTable(tables.flows[: int(state[FLOWS])])
+    talkers = tables.talkers[: int(state[TALKERS])]
+    left_out = {
+        one.name: int(counted) + feed.left_out[bit]
+        for bit, (one, counted) in enumerate(zip(dissectors, sieve.claims.sampled_out.tolist(), strict=False))
+        if counted or feed.left_out[bit]
+    }
+    return View(
+        capture=facts,
+        vantage=infer(argument, facts, talkers),
+        tables=ViewTables(
+            flows=flows,
+            talkers=talkers,
+            bindings=tables.bindings[: int(state[BINDINGS])],
+            repeats=tables.repeats,
+            counters=tables.counters[0],
+        ),
+        dissectors=dissectors,
+        traffic=feed.traffic(flows.rows, flows.at),
+        site=site,
+        anomalies=(*facts.anomalies, *feed.anomalies.rows()),
+        left_out=left_out,
+    )
+
+
+def judge(case: Case, plugins: Plugins, *, strict: bool = False) -> Analysis:
+    """Runs every rule over every view and links what they say."""
+    findings: list[Finding] = []
+    proofs: list[Proof] = []
+    doubts: list[Doubt] = []
+    errors = [*case.errors, *plugins.errors]
+    for rule in plugins.rules:
+        for view in case.views:
+            for verdict in _run(rule, view, errors, strict):
+                if isinstance(verdict, Finding):
+                    findings.append(verdict)
+                elif isinstance(verdict, Proof):
+                    proofs.append(verdict)
+                else:
+                    doubts.append(verdict)
+    diagnosed = diagnose(case, findings, proofs, doubts, plugins.rules, plugins.topics)
+    return Analysis(case=case, diagnosed=diagnosed, errors=tuple(errors), packs=plugins.packs)
+
+
+def _run(rule: Rule, view: View, errors: list[InternalError], strict: bool) -> Iterator[Finding | Proof | Doubt]:
+    """A rule's verdicts; a bug in it is reported and the run goes on."""
+    try:
+        yield from rule.check(view)
+    except Exception as bug:  # a plug-in's bug must not end the run
+        if strict:
+            raise
+        errors.append(InternalError(plugin=rule.code, what=f"{type(bug).__name__}: {bug}"))

@@ -1,0 +1,334 @@
+"""The dissector contract: bytes in, messages out.
+
+A dissector is one module that ends in a constant ``DISSECTOR``. Its ``read`` takes a :class:`Cursor` over contiguous
+bytes (a frame's payload, or one direction of a reassembled TCP stream) and yields frozen message dataclasses. It knows
+no file, socket, clock, log or global; the engine puts frame numbers and times on what it yields. Its ``pair`` joins
+messages into exchanges (a request with its answer) for the rules.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pcapdx.frame import Frame
+
+M_co = TypeVar("M_co", covariant=True)
+
+
+class Malformed(Exception):
+    """The bytes break the protocol. Becomes an anomaly row; the run goes on."""
+
+    def __init__(self, what: str, offset: int) -> None:
+        super().__init__(what)
+        self.what = what
+        self.offset = offset
+
+
+class Truncated(Exception):
+    """The bytes end before the message does, for a reason outside the protocol: snap length, lost segment, end of capture."""
+
+    def __init__(self, what: str, offset: int) -> None:
+        super().__init__(what)
+        self.what = what
+        self.offset = offset
+
+
+class Cursor:
+    """The only way to the bytes: checks every length, knows where it is, and words every error.
+
+    ``wire_bytes`` is how long the bytes were on the wire; running past what was captured but not past the wire is
+    :class:`Truncated`, running past the wire is :class:`Malformed`. None means the end is unknown (an open stream).
+    """
+
+    __slots__ = ("_data", "_start", "at", "closed", "end", "frame", "wire_end")
+
+    def __init__(
+        self, data: bytes, *, wire_bytes: int | None = None, closed: bool = False, frame: Frame | None = None
+    ) -> None:
+        self._data = data
+        self._start = 0
+        self.at = 0
+        """Offset of the next byte."""
+        self.end = len(data)
+        self.wire_end = wire_bytes
+        self.closed = closed
+        """The sender ended the stream (FIN) right after the last byte."""
+        self.frame = frame
+        """The frame a datagram came in; None for a stream."""
+
+    @property
+    def left(self) -> int:
+        """Bytes not yet taken."""
+        return self.end - self.at
+
+    def take(self, count: int, what: str) -> bytes:
+        """The next ``count`` bytes; ``what`` names them in the error."""
+        self._check(count, what)
+        chunk = self._data[self.at : self.at + count]
+        self.at += count
+        return chunk
+
+    def peek(self, count: int) -> bytes:
+        """Up to ``count`` bytes ahead, without taking them; fewer at the end."""
+        return self._data[self.at : min(self.at + count, self.end)]
+
+    def rest(self) -> bytes:
+        """All bytes that are left; takes them."""
+        return self.take(self.left, "the rest")
+
+    def skip(self, count: int, what: str) -> None:
+        """Passes over ``count`` bytes."""
+        self._check(count, what)
+        self.at += count
+
+    def u8(self, what: str) -> int:
+        """One byte."""
+        self._check(1, what)
+        self.at += 1
+        return self._data[self.at - 1]
+
+    def u16(self, what: str) -> int:
+        """Two bytes, big endian."""
+        return int.from_bytes(self.take(2, what), "big")
+
+    def u24(self, what: str) -> int:
+        """Three bytes, big endian."""
+        return int.from_bytes(self.take(3, what), "big")
+
+    def u32(self, what: str) -> int:
+        """Four bytes, big endian."""
+        return int.from_bytes(self.take(4, what), "big")
+
+    def sub(self, count: int, what: str) -> "Cursor":
+        """A cursor over the next ``count`` bytes, which this one passes over.
+
+        Its errors are Malformed: the length that bounds it was part of the protocol. Offsets go on counting from the
+        outermost start.
+        """
+        self._check(count, what)
+        inner = Cursor(self._data, wire_bytes=self.at + count, closed=True, frame=self.frame)
+        inner.at = self.at
+        inner.end = self.at + count
+        self.at += count
+        return inner
+
+    def _check(self, count: int, what: str) -> None:
+        if count < 0:
+            raise Malformed(f"{what}: negative length", self.at)
+        if self.at + count <= self.end:
+            return
+        on_wire = not self.closed if self.wire_end is None else self.at + count <= self.wire_end
+        problem = f"{what}: {count} bytes needed, {self.left} left"
+        raise Truncated(problem, self.at) if on_wire else Malformed(problem, self.at)
+
+
+class Layer(IntEnum):
+    """Where the bytes handed to a dissector begin. They end where that layer ends, padding excluded."""
+
+    TAGS = 0
+    """At the TPID of the first VLAN tag."""
+    LINK = 1
+    """After the last ethertype, or at the LLC header of an 802.3 frame."""
+    NETWORK = 2
+    """At the IP header."""
+    TRANSPORT = 3
+    """At the TCP, UDP or ICMP header."""
+    PAYLOAD = 4
+    """After the UDP header; for TCP, the reassembled stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Which of many alike frames are worth a message: the first ``first`` of each kind, then one every ``every_ns``.
+
+    Frames are alike when VLAN, addresses, MACs and the payload bytes from ``key_start`` on (64 at most) are equal. The
+    rest is counted and the report says so; that keeps a storm of a million ARP requests as cheap as a hundred.
+    """
+
+    first: int
+    every_ns: int
+    key_start: int = 0
+
+
+class End(StrEnum):
+    """How one direction of a TCP stream ended, as far as the dissector's bytes go."""
+
+    FIN = "fin"
+    RST = "rst"
+    GAP = "gap"
+    """Bytes are missing in the capture; what followed them was not read."""
+    CUT = "cut"
+    """The snap length cut a segment."""
+    LIMIT = "limit"
+    """More was sent than the dissector asked to see."""
+    OPEN = "open"
+    """The capture ended first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Generic[M_co]):
+    """A message and the frames that carried it."""
+
+    message: M_co
+    frame: Frame
+    """The frame that completed the message."""
+    frames: tuple[int, ...]
+    """Numbers of all frames that carried its bytes, in stream order."""
+    from_originator: bool = True
+    """Sent by the flow's originator (the client, where the capture saw the SYN)."""
+
+    @property
+    def number(self) -> int:
+        """Number of the frame that completed the message."""
+        return self.frame.number
+
+    @property
+    def ts_ns(self) -> int:
+        """Time of the frame that completed the message."""
+        return self.frame.ts_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Half:
+    """What one side of a flow sent. Counts leave out twins (the same packet recorded twice)."""
+
+    ip: str | None
+    port: int
+    mac: str | None
+    packets: int
+    wire_bytes: int
+    payload_bytes: int
+    """Bytes of payload by the IP headers, retransmissions included."""
+    stream_bytes: int
+    """TCP: bytes of stream from the first sequence number seen to the highest; 0 for others."""
+    syn: int
+    """SYN segments (SYN/ACK for the responder)."""
+    fin: int
+    rst: int
+    retransmissions: int
+    zero_windows: int
+    first_ns: int | None
+    last_ns: int | None
+    first_frame: int | None
+    last_frame: int | None
+    syn_frames: tuple[int, ...]
+    """Frames of the first eight SYN (or SYN/ACK) segments."""
+    last_syn_ns: int | None
+    first_syn_ns: int | None
+    rst_frame: int | None
+    rst_ns: int | None
+    fin_frame: int | None
+    fin_ns: int | None
+    payload_frame: int | None
+    """First frame with payload."""
+    payload_ns: int | None
+    last_payload_ns: int | None
+    mss: int | None
+    """MSS option of the SYN."""
+    acked_bytes: int
+    """TCP: bytes of this side's stream that the other side acknowledged."""
+    largest_payload: int
+    stuck_retransmissions: int
+    """Most retransmissions of one and the same unacknowledged segment."""
+    stuck_bytes: int
+    """Payload bytes of that segment."""
+    stuck_frame: int | None
+    """First frame of that segment."""
+
+
+class Closing(NamedTuple):
+    """The first FIN or RST of a flow. Earlier ones sort first."""
+
+    ts_ns: int
+    frame: int
+    how: End
+    by_originator: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One 5-tuple within one VLAN or tunnel, both ways."""
+
+    index: int
+    protocol: int
+    """IP protocol number: 6 TCP, 17 UDP."""
+    vlan: int
+    """Outermost VLAN id, 0 when untagged."""
+    inner_vlan: int | None
+    vni: int | None
+    originator: Half
+    responder: Half
+    began: bool
+    """TCP: its first SYN was seen; otherwise who is the originator is a guess by port."""
+    twins: int
+    """Frames left out of the counts since they were recorded before."""
+
+    @property
+    def closing(self) -> Closing | None:
+        """Who ended a TCP flow first, and how; None while nobody has."""
+        ends = [
+            Closing(ts_ns, frame, how, half is self.originator)
+            for half in (self.originator, self.responder)
+            for how, ts_ns, frame in ((End.FIN, half.fin_ns, half.fin_frame), (End.RST, half.rst_ns, half.rst_frame))
+            if ts_ns is not None and frame is not None
+        ]
+        return min(ends, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A TCP flow with what one dissector read from it, both directions in time order."""
+
+    flow: Flow
+    seen: tuple[Seen[Any], ...]
+    originator_end: End
+    responder_end: End
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """All that one dissector's ``pair`` may look at, of one capture."""
+
+    seen: tuple[Seen[Any], ...] = ()
+    """Its messages in time order, twins left out."""
+    conversations: tuple[Conversation, ...] = ()
+    """By TCP flow: flows whose bytes it was given, also where no message came of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dissector:
+    """What a dissector module declares as ``DISSECTOR``. Claims are data, so a new one changes no code."""
+
+    name: str
+    """Wireshark's protocol name where there is one."""
+    spec: str
+    """RFC, standard, or CloudStack source file."""
+    messages: tuple[type, ...]
+    """The message classes that ``read`` yields."""
+    read: Callable[[Cursor], Iterator[object]]
+    layer: Layer = Layer.PAYLOAD
+    ethertypes: frozenset[int] = frozenset()
+    llc_saps: frozenset[int] = frozenset()
+    """Destination SAP of 802.3 frames (0x42 STP, 0xAA SNAP)."""
+    eth_dsts: frozenset[int] = frozenset()
+    """Destination MACs as 48-bit integers."""
+    ip_protocols: frozenset[int] = frozenset()
+    udp_ports: frozenset[int] = frozenset()
+    tcp_ports: frozenset[int] = frozenset()
+    tcp_first_bytes: frozenset[int] = frozenset()
+    """First payload byte of a TCP direction, on any port."""
+    stream_bytes: int = 65_536
+    """How much of each direction of a TCP stream it can use."""
+    sample: Sample | None = None
+    """None: every claimed frame becomes messages."""
+    pair: Callable[[Traffic], Iterator[object]] | None = None
+    exchanges: tuple[type, ...] = ()
+    """The exchange classes that ``pair`` yields."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Message fields that stand for something secret, and why; for the reader of ``pcapdx dissectors``."""
+
+
+def in_time_order(seen: Sequence[Seen[Any]]) -> tuple[Seen[Any], ...]:
+    """Messages ordered by time, then frame number (captures may hold frames out of order)."""
+    return tuple(sorted(seen, key=lambda one: (one.frame.ts_ns, one.frame.number)))

@@ -1,0 +1,93 @@
+"""TCP streams put together: one direction's segments in any order, repeated, overlapping, cut, with gaps.
+
+The first captured copy of a byte wins, as a receiver keeps what it has. What follows a gap is not read: a dissector gets
+contiguous bytes or none.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+from pcapdx.dissect import End
+from pcapdx.frame import Frame
+
+MASK32 = 0xFFFF_FFFF
+
+
+@dataclass(slots=True)
+class Segment:
+    """One segment with payload."""
+
+    frame: Frame
+    payload: bytes
+
+    @property
+    def cut(self) -> bool:
+        """The snap length took part of its payload."""
+        return len(self.payload) < self.frame.payload_wire_bytes
+
+
+@dataclass(slots=True)
+class Direction:
+    """What one side sent, as far as it was kept."""
+
+    segments: list[Segment] = field(default_factory=list)
+    kept_bytes: int = 0
+
+    def add(self, segment: Segment) -> None:
+        """Keeps a segment, in any order."""
+        self.segments.append(segment)
+        self.kept_bytes += len(segment.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Contiguous bytes of one direction and who carried them."""
+
+    data: bytes
+    ends: tuple[int, ...]
+    """Offset just behind the bytes that ``frames`` at the same place contributed; ascending."""
+    frames: tuple[Frame, ...]
+    stop: End
+    """GAP or CUT where that ended the bytes, otherwise OPEN."""
+
+    def carriers(self, begin: int, end: int) -> tuple[Frame, ...]:
+        """The frames that carried bytes ``begin`` to ``end``, in stream order."""
+        return self.frames[bisect_left(self.ends, begin + 1) : bisect_left(self.ends, end) + 1]
+
+
+def assemble(direction: Direction, base_seq: int) -> Assembled:
+    """Puts a direction together from ``base_seq`` on (the raw number of its first byte).
+
+    Where the capture began in mid-stream the earliest segment begins it, even if it came out of order.
+    """
+    placed = [(_relative(segment.frame.tcp_seq, base_seq), segment) for segment in direction.segments]
+    placed.sort(key=lambda pair: pair[0])
+    parts: list[bytes] = []
+    ends: list[int] = []
+    frames: list[Frame] = []
+    begin = min(placed[0][0], 0) if placed else 0
+    reached = begin
+    stop = End.OPEN
+    cut_at: int | None = None
+    for at, segment in placed:
+        if at > reached:
+            stop = End.CUT if cut_at == reached else End.GAP
+            break
+        fresh = segment.payload[reached - at :]
+        if segment.cut and at + len(segment.payload) >= reached:
+            cut_at = at + len(segment.payload)
+        if fresh:
+            parts.append(fresh)
+            reached += len(fresh)
+            ends.append(reached - begin)
+            frames.append(segment.frame)
+    else:
+        if cut_at == reached and placed:
+            stop = End.CUT
+    return Assembled(b"".join(parts), tuple(ends), tuple(frames), stop)
+
+
+def _relative(sequence: int, base: int) -> int:
+    """Distance of a raw sequence number from ``base``, within 2**31 both ways (kept streams are far shorter)."""
+    delta = (sequence - base) & MASK32
+    return delta - 0x1_0000_0000 if delta >= 0x8000_0000 else delta

@@ -1,0 +1,79 @@
+"""ARP-DEAD: a target that nobody answers for.
+
+At least three requests by one asker for one target over two seconds; no reply, and no ARP and no IP frame from that
+target in that VLAN from the first request on; the capture would have shown an answer and runs on two seconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dissectors.arp import ArpExchange
+from pcapdx.case import View
+from pcapdx.rules.definitions.observable import hears
+from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_SPREAD, ARP_TRIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArpDead:
+    """One asker's unanswered requests for one target."""
+
+    asker_mac: str
+    asker_ip: str
+    target_ip: str
+    vlan: int
+    vni: int | None
+    frames: tuple[int, ...]
+    first_ns: int
+    last_ns: int
+
+    @property
+    def probe(self) -> bool:
+        """Asked from 0.0.0.0 (RFC 5227): nobody is expected to answer."""
+        return self.asker_ip == "0.0.0.0"
+
+
+def arp_dead(view: View) -> Iterator[ArpDead]:
+    """Every (asker, target) that is ARP-DEAD; probes (sender 0.0.0.0) are not asked for and so left out."""
+    grouped: dict[tuple[int, int | None, str, str, str], list[ArpExchange]] = {}
+    for exchange in view.exchanges(ArpExchange):
+        key = exchange.vlan, exchange.vni, exchange.asker_mac, exchange.asker_ip, exchange.target_ip
+        grouped.setdefault(key, []).append(exchange)
+    for (vlan, vni, asker_mac, asker_ip, target_ip), exchanges in grouped.items():
+        if asker_ip == "0.0.0.0" or any(one.replies for one in exchanges):
+            continue
+        requests = [request for one in exchanges for request in one.requests]
+        first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
+        if (
+            len(requests) < ARP_TRIES
+            or last_ns - first_ns < ARP_SPREAD
+            or view.remains_ns(last_ns) < ARP_AFTER
+            or speaks(view, target_ip, vlan, vni, first_ns)
+            or not hears(view, asker_mac, vlan, vni)
+        ):
+            continue
+        yield ArpDead(
+            asker_mac=asker_mac,
+            asker_ip=asker_ip,
+            target_ip=target_ip,
+            vlan=vlan,
+            vni=vni,
+            frames=tuple(one.number for one in requests),
+            first_ns=first_ns,
+            last_ns=last_ns,
+        )
+
+
+def speaks(view: View, ip: str, vlan: int | None, vni: int | None, since_ns: int) -> bool:
+    """Whether an address sent anything, ARP or IP, in a VLAN from a moment on."""
+    for binding in view.bindings:
+        if binding.ip == ip and (vlan is None or binding.vlan == vlan) and binding.vni == vni and binding.last_ns >= since_ns:
+            return True
+    sides = (
+        (flow, half)
+        for flow in (*view.flows.where(server=ip), *view.flows.where(client=ip), *view.flows.where(protocol=17, server=ip))
+        for half in (flow.originator, flow.responder)
+    )
+    return any(
+        half.ip == ip and half.packets and (vlan is None or flow.vlan == vlan) and (half.last_ns or 0) >= since_ns
+        for flow, half in sides
+    )

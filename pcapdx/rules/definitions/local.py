@@ -1,0 +1,57 @@
+"""LOCAL: whether a MAC's frames come from the host the capture was taken on.
+
+Proof is, in this order: the direction that the capture itself notes (pcapng flags, Linux cooked packet type); at a
+physical NIC a frame below 60 bytes, for it was caught before the hardware padded it, where other senders' small frames
+do carry padding (nested hosts never pad). Without proof the answer is None, and a rule that needs it stays silent or
+says so.
+"""
+
+from pcapdx.case import Talker, View
+from pcapdx.vantage import Role
+
+
+def is_local(view: View, mac: str | None) -> bool | None:
+    """Whether this host sent the frames of ``mac``; None when the capture does not tell."""
+    own = [one for one in view.talkers if one.mac == mac and one.sent]
+    if not own:
+        return None
+    out, into = sum(one.out for one in own), sum(one.into for one in own)
+    if out or into:
+        return None if out and into else out > 0
+    if not told_by_padding(view):
+        return None
+    short, padded = sum(one.short for one in own), sum(one.padded for one in own)
+    if short and padded:
+        return None
+    return True if short else False if padded else None
+
+
+def told_by_padding(view: View) -> bool:
+    """Whether padding tells directions here: a NIC (or an unknown point) where both kinds of small frames are seen."""
+    role = view.vantage.role
+    if role is not None and not role.is_wire:
+        return False
+    return any(one.short for one in view.talkers) and any(one.padded for one in view.talkers)
+
+
+def local_talkers(view: View, vlan: int | None = None) -> tuple[Talker, ...]:
+    """Senders that are proven LOCAL, in one VLAN or in all."""
+    return tuple(
+        one
+        for one in view.talkers
+        if one.sent and (vlan is None or one.vlan == vlan) and is_local(view, one.mac) is True
+    )
+
+
+def remote_talkers(view: View, vlan: int | None = None) -> tuple[Talker, ...]:
+    """Senders that are proven not LOCAL, in one VLAN or in all."""
+    return tuple(
+        one
+        for one in view.talkers
+        if one.sent and (vlan is None or one.vlan == vlan) and is_local(view, one.mac) is False
+    )
+
+
+def is_guest_side(view: View) -> bool:
+    """The capture was taken at one guest's own interface."""
+    return view.vantage.role is Role.TAP

@@ -1,0 +1,43 @@
+"""How long and how often: the thresholds that rules share, each with what it rests on. Times in nanoseconds."""
+
+SECOND = 1_000_000_000
+
+DHCP_ANSWER = 5 * SECOND
+"""A server's OFFER or ACK comes within this: a 3 s conflict ping, a relay and jitter; a virtual router needs < 0.5 s."""
+DHCP_TRIES = 3
+"""Unanswered DISCOVERs of one client: a dnsmasq restart at an instance's start eats one or two."""
+DHCP_SPREAD = 10 * SECOND
+"""Over at least this long."""
+
+ARP_TRIES = 3
+"""The kernel's own limit."""
+ARP_SPREAD = 2 * SECOND
+ARP_AFTER = 2 * SECOND
+"""The capture must run on so long after the last request."""
+
+SYN_TRIES = 3
+SYN_SPREAD = 2 * SECOND
+"""Linux repeats a SYN after 1, 2, 4 s (kernels from 6.5 on: 1 s four times first)."""
+SYN_AFTER = 3 * SECOND
+
+RESET_WITHIN = 1 * SECOND
+"""A refusal comes at once; a later RST is something else."""
+
+HTTP_ANSWER = 20 * SECOND
+"""wget's read time-out in CloudStack's password script (cloud-set-guest-password.in)."""
+PASSWORD_ACK = 60 * SECOND
+"""A slow guest runs chpasswd, then acknowledges."""
+PASSWORD_ASK = 180 * SECOND
+"""After the boot's DHCP ACK: cloud-init may wait 120 s for metadata first."""
+BOOT = 120 * SECOND
+"""Slow firmware and file system checks before the first frame."""
+
+TWO_PATHS = 20
+"""Frames that show a path works for others."""
+BURST = 5
+"""Excludes one lost burst."""
+REPETITION = 3
+"""Proves repetition."""
+
+CAUSE_SLACK = 2 * SECOND
+"""A cause may be seen this much later than its consequence."""

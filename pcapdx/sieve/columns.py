@@ -1,0 +1,238 @@
+"""The schema of the sieve: every column, declared once, with its type, unit and meaning.
+
+Docs, tests and the kernel all read these tables. One row a frame lives only as long as its block; the other tables live
+as long as the run and have caps. All types are signed, and wide enough for what an unsigned field of the wire can hold:
+compiled code that mixes signed and unsigned 64-bit integers computes in floats.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Column(NamedTuple):
+    """One column: name, NumPy type (with a shape where a cell holds several values), and what it means."""
+
+    name: str
+    type: str
+    doc: str
+    shape: tuple[int, ...] = ()
+
+
+FRAME_COLUMNS = (
+    Column("number", "i8", "frame number as Wireshark counts, from 1"),
+    Column("ts_ns", "i8", "time, ns since 1970"),
+    Column("captured_bytes", "i8", "bytes in the capture"),
+    Column("wire_bytes", "i8", "bytes on the wire"),
+    Column("interface", "i8", "index into the capture's interfaces"),
+    Column("link_type", "i4", "LINKTYPE_ value"),
+    Column("direction", "i2", "0 not told, 1 received, 2 sent (pcapng flags, or Linux cooked packet type)"),
+    Column("flags", "i4", "bits: 1 twin, 2 later fragment, 4 cut by the snap length"),
+    Column("eth_src_int", "i8", "source MAC, -1 where there is none"),
+    Column("eth_dst_int", "i8", "destination MAC, -1 where there is none"),
+    Column("tag_count", "i2", "VLAN tags in all"),
+    Column("tag0_tpid", "i4", "TPID of the outermost tag"),
+    Column("tag0_tci", "i4", "priority, DEI and id of the outermost tag, -1 without"),
+    Column("tag1_tpid", "i4", "TPID of the second tag"),
+    Column("tag1_tci", "i4", "TCI of the second tag, -1 without"),
+    Column("ethertype", "i4", "after all tags; below 1536 a length (802.3)"),
+    Column("tunnel", "i2", "0 none, 1 VXLAN, 2 GENEVE, 3 GRE"),
+    Column("vni", "i8", "VXLAN/GENEVE network identifier or GRE key, -1 without"),
+    Column("outer_ip_version", "i2", "of the outermost tunnel header, 0 without"),
+    *(Column(f"outer_src{i}", "i8", "outer source address, word") for i in range(4)),
+    *(Column(f"outer_dst{i}", "i8", "outer destination address, word") for i in range(4)),
+    Column("outer_tci", "i4", "TCI of the tag outside the tunnel, -1 without"),
+    Column("ip_version", "i2", "0 no IP, 4 or 6"),
+    *(Column(f"src{i}", "i8", "source address, word (IPv4 in the last)") for i in range(4)),
+    *(Column(f"dst{i}", "i8", "destination address, word (IPv4 in the last)") for i in range(4)),
+    Column("ip_protocol", "i2", "after IPv6 extension headers"),
+    Column("ttl", "i2", "TTL or hop limit"),
+    Column("ip_id", "i8", "IPv4 identification, or that of the IPv6 fragment header"),
+    Column("fragment_offset", "i8", "bytes"),
+    Column("more_fragments", "i2", "1 when more follow"),
+    Column("sport", "i4", "source port; 0 without"),
+    Column("dport", "i4", "destination port; 0 without"),
+    Column("tcp_flags", "i4", "as Wireshark: FIN 1, SYN 2, RST 4, PSH 8, ACK 16"),
+    Column("tcp_seq", "i8", "raw sequence number"),
+    Column("tcp_ack", "i8", "raw acknowledgement number"),
+    Column("tcp_window", "i8", "as in the header, not scaled"),
+    Column("tcp_mss", "i4", "MSS option, 0 without"),
+    Column("tag_offset", "i8", "of the first tag, from the start of the frame"),
+    Column("link_offset", "i8", "of what follows the last ethertype"),
+    Column("network_offset", "i8", "of the IP header"),
+    Column("transport_offset", "i8", "of what follows the IP header"),
+    Column("payload_offset", "i8", "of what follows the TCP or UDP header"),
+    Column("end_offset", "i8", "end of the captured bytes of this packet, link padding excluded"),
+    Column("payload_wire_bytes", "i8", "payload on the wire, by the IP length"),
+    Column("flow", "i4", "index into the flow table, -1 without"),
+    Column("from_originator", "i2", "1 when the flow's originator sent it"),
+    Column("claims", "i8", "bit i set: dissector i should see this frame"),
+    Column("fingerprint", "i8", "63-bit hash of what does not change on the way (tags, MACs, NAT, TTL excluded)"),
+    Column("anomaly", "i2", "what is wrong with the headers, see ANOMALIES"),
+    Column("anomaly_offset", "i8", "where, from the start of the frame"),
+)
+
+_BOTH = (2,)
+
+FLOW_COLUMNS = (
+    Column("vlan_key", "i8", "outermost VLAN id | inner << 12 | tunnel and VNI << 24"),
+    Column("ip_version", "i2", "4 or 6"),
+    Column("protocol", "i2", "IP protocol"),
+    Column("src", "i8", "originator's address, words", (4,)),
+    Column("dst", "i8", "responder's address, words", (4,)),
+    Column("port", "i4", "ports of originator and responder", _BOTH),
+    Column("vlan", "i4", "outermost VLAN id, 0 untagged"),
+    Column("inner_vlan", "i4", "second VLAN id, -1 without"),
+    Column("vni", "i8", "-1 without"),
+    Column("began", "i2", "1 when the originator's first SYN was seen"),
+    Column("twins", "i8", "frames left out since recorded before"),
+    Column("claims", "i8", "dissectors that want this stream"),
+    Column("stream_limit", "i8", "stream bytes a direction that the most demanding of them wants"),
+    Column("next_index", "i4", "chain of the hash index"),
+    # one column each for the originator's and the responder's side
+    Column("mac", "i8", "source MAC of the side's latest frame", _BOTH),
+    Column("mac_changes", "i8", "times another MAC than before sent for this side", _BOTH),
+    Column("packets", "i8", "", _BOTH),
+    Column("wire_bytes", "i8", "", _BOTH),
+    Column("payload_bytes", "i8", "by the IP headers, retransmissions included", _BOTH),
+    Column("first_ns", "i8", "", _BOTH),
+    Column("last_ns", "i8", "", _BOTH),
+    Column("first_frame", "i8", "", _BOTH),
+    Column("last_frame", "i8", "", _BOTH),
+    Column("syn", "i8", "SYN (responder: SYN/ACK) segments", _BOTH),
+    Column("syn_frames", "i8", "frames of the first eight of them", (2, 8)),
+    Column("first_syn_ns", "i8", "", _BOTH),
+    Column("last_syn_ns", "i8", "", _BOTH),
+    Column("fin", "i8", "", _BOTH),
+    Column("fin_frame", "i8", "", _BOTH),
+    Column("fin_ns", "i8", "", _BOTH),
+    Column("rst", "i8", "", _BOTH),
+    Column("rst_frame", "i8", "first", _BOTH),
+    Column("rst_ns", "i8", "first", _BOTH),
+    Column("payload_frame", "i8", "first with payload", _BOTH),
+    Column("payload_ns", "i8", "first with payload", _BOTH),
+    Column("last_payload_ns", "i8", "last with payload", _BOTH),
+    Column("retransmissions", "i8", "segments whose bytes had been seen", _BOTH),
+    Column("zero_windows", "i8", "", _BOTH),
+    Column("mss", "i4", "of the SYN, 0 without", _BOTH),
+    Column("largest_payload", "i8", "", _BOTH),
+    Column("base_seq", "i8", "sequence number of the first stream byte, -1 unknown", _BOTH),
+    Column("next_seq", "i8", "highest sequence number sent, relative to base_seq", _BOTH),
+    Column("acked", "i8", "highest of this side's bytes the other acknowledged, relative", _BOTH),
+    Column("spooled", "i8", "stream bytes handed to dissectors", _BOTH),
+    Column("repeat_seq", "i8", "relative number of the segment last retransmitted", _BOTH),
+    Column("repeat_count", "i8", "how often in a row", _BOTH),
+    Column("stuck_count", "i8", "most retransmissions of one unacknowledged segment", _BOTH),
+    Column("stuck_bytes", "i8", "payload of it", _BOTH),
+    Column("stuck_frame", "i8", "frame of its first retransmission", _BOTH),
+)
+
+TALKER_COLUMNS = (
+    Column("vlan_key", "i8", "as in flows"),
+    Column("mac", "i8", ""),
+    Column("vlan", "i4", "outermost VLAN id, 0 untagged"),
+    Column("vni", "i8", "-1 without"),
+    Column("sent", "i8", "frames with this source MAC"),
+    Column("received", "i8", "frames with this destination MAC"),
+    Column("broadcasts", "i8", "group-addressed frames sent"),
+    Column("short", "i8", "frames sent that were below 60 bytes: not yet padded, seen on the way out of their host"),
+    Column("padded", "i8", "ARP and other small frames sent that carried link padding"),
+    Column("out", "i8", "frames sent that the capture itself marks as outgoing"),
+    Column("into", "i8", "frames sent that the capture itself marks as incoming"),
+    Column("ip_frames", "i8", "IP frames sent"),
+    Column("first_ns", "i8", ""),
+    Column("last_ns", "i8", ""),
+    Column("first_frame", "i8", ""),
+    Column("last_frame", "i8", ""),
+    Column("frames", "i8", "its first eight frames", (8,)),
+    Column("first_received_ns", "i8", ""),
+    Column("last_received_ns", "i8", ""),
+    Column("addresses", "i8", "distinct IPs bound to it, as far as kept"),
+    Column("odd_ttl", "i8", "IP frames sent with a TTL that has passed a router (not 64, 128, 255, 1)"),
+    Column("tagged", "i8", "frames sent with a VLAN tag, priority tags included"),
+    Column("next_index", "i4", "chain of the hash index"),
+)
+
+BINDING_COLUMNS = (
+    Column("vlan_key", "i8", "as in flows"),
+    Column("mac", "i8", ""),
+    Column("vlan", "i4", "outermost VLAN id, 0 untagged"),
+    Column("vni", "i8", "-1 without"),
+    Column("ip_version", "i2", ""),
+    Column("ip", "i8", "address, words", (4,)),
+    Column("arp", "i8", "ARP frames in which the MAC claimed the address"),
+    Column("packets", "i8", "IP frames from it"),
+    Column("first_ns", "i8", ""),
+    Column("last_ns", "i8", ""),
+    Column("first_frame", "i8", ""),
+    Column("last_frame", "i8", ""),
+    Column("next_index", "i4", "chain of the hash index"),
+)
+
+REPEAT_COLUMNS = (
+    Column("digest", "i8", "hash of a whole group-addressed frame"),
+    Column("window_ns", "i8", "start of its current second"),
+    Column("count", "i8", "times seen in that second"),
+    Column("worst", "i8", "most in any second"),
+    Column("worst_ns", "i8", "start of that second"),
+    Column("frames", "i8", "its first eight frames in that second", (8,)),
+    Column("window_frames", "i8", "the same of the current second", (8,)),
+    Column("mac", "i8", "source MAC"),
+    Column("vlan", "i4", "outermost VLAN id"),
+    Column("total", "i8", "times seen in all"),
+)
+
+COUNTER_COLUMNS = (
+    Column("frames", "i8", "all frames"),
+    Column("ip_frames", "i8", "frames with IP"),
+    Column("ip_twins", "i8", "of them, recorded before within 5 ms, whatever the tag"),
+    Column("same_vlan_twins", "i8", "of them, in the same VLAN"),
+    Column("cut", "i8", "frames cut by the snap length"),
+    Column("backwards", "i8", "frames earlier than the one before"),
+    Column("backwards_ns", "i8", "greatest step back"),
+    Column("gap_ns", "i8", "longest silence"),
+    Column("gap_frame", "i8", "frame that ended it"),
+    Column("last_ns", "i8", "time of the latest frame"),
+    Column("tagged", "i8", "frames with a tag of a VLAN id above 0"),
+    Column("double_tagged", "i8", "frames with two tags of ids above 0"),
+    Column("priority_tagged", "i8", "frames whose only tag has id 0"),
+    Column("fragments", "i8", "IP fragments"),
+    Column("group", "i8", "group-addressed frames"),
+    Column("second_ns", "i8", "start of the current second, for the storm count"),
+    Column("second_group", "i8", "broadcasts in it"),
+    Column("second_distinct", "i8", "distinct ones of them"),
+    Column("storm_run", "i8", "seconds in a row with more than 1000 broadcasts, less than a fifth distinct"),
+    Column("storm_worst", "i8", "longest such run, seconds"),
+    Column("storm_frame", "i8", "first frame of its last second"),
+    Column("untracked_flows", "i8", "frames of flows beyond the table's cap"),
+    Column("untracked_talkers", "i8", "frames of MACs beyond the table's cap"),
+    Column("untracked_bindings", "i8", "frames with addresses beyond the table's cap"),
+    Column("unknown_link", "i8", "frames of a link type that is not read"),
+)
+
+ANOMALIES = (
+    "",
+    "header-cut",  # a header runs past the captured bytes, which are fewer than on the wire
+    "header-short",  # a header runs past the end of the frame as it was on the wire
+    "length-lies",  # a length field says more than the frame holds, or less than its own header
+    "too-many-tags",  # more VLAN tags than are followed
+    "too-many-headers",  # more IPv6 extension headers than are followed
+    "unknown-link-type",
+)
+ANOMALY_LAYERS = ("ethernet", "vlan", "ip", "ipv6", "tcp", "udp", "tunnel", "sll")
+
+
+def dtype(columns: tuple[Column, ...]) -> np.dtype[Any]:
+    """The record type of a table."""
+    return np.dtype([(column.name, column.type, column.shape) for column in columns])
+
+
+FRAME = dtype(FRAME_COLUMNS)
+FLOW = dtype(FLOW_COLUMNS)
+TALKER = dtype(TALKER_COLUMNS)
+BINDING = dtype(BINDING_COLUMNS)
+REPEAT = dtype(REPEAT_COLUMNS)
+COUNTERS = dtype(COUNTER_COLUMNS)

@@ -1,0 +1,122 @@
+"""Drives the sweep over a capture's blocks: owns the tables, grows them, and hands on the frames that were claimed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pcapdx.capture.records import Block
+from pcapdx.compiled import compiled
+from pcapdx.dissect import Dissector
+from pcapdx.frame import Frame
+from pcapdx.sieve import claims as claim_tables
+from pcapdx.sieve.columns import BINDING, COUNTERS, FLOW, FRAME, REPEAT, TALKER, Array
+from pcapdx.sieve.flows import rehash_flows
+from pcapdx.sieve.sweep import BINDINGS, CLAIMED, FLOWS, FULL, TALKERS, Tables, sweep
+from pcapdx.sieve.tables import rehash_bindings, rehash_talkers
+
+FIRST_ROWS = 256
+MOST_FLOWS = 500_000
+MOST_TALKERS = 100_000
+MOST_BINDINGS = 200_000
+REPEAT_SLOTS = 1 << 13
+TWIN_SLOTS = 1 << 15
+SMALL_SLOTS = 1 << 10
+"""Slots of the direct-mapped tables while the plain twin runs: a small capture should not wait for megabytes of zeros."""
+
+TWIN = np.dtype([("digest", "i8"), ("ts_ns", "i8"), ("vlan_key", "i8")])
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedFrame:
+    """A frame for Python's eyes: its columns, and where its bytes begin in the block."""
+
+    frame: Frame
+    start: int
+
+
+class Sieve:
+    """One capture's pass. Feed it every block, then read :attr:`tables`."""
+
+    def __init__(self, dissectors: Sequence[Dissector], *, fast: bool, thin_out: bool = True) -> None:
+        self.fast = fast
+        """Run the compiled twin."""
+        self.claims = claim_tables.build(dissectors, thin_out=thin_out)
+        self.tables = Tables(
+            flows=np.zeros(FIRST_ROWS, FLOW),
+            flow_index=np.zeros(2 * FIRST_ROWS, np.int32),
+            talkers=np.zeros(FIRST_ROWS, TALKER),
+            talker_index=np.zeros(2 * FIRST_ROWS, np.int32),
+            bindings=np.zeros(FIRST_ROWS, BINDING),
+            binding_index=np.zeros(2 * FIRST_ROWS, np.int32),
+            repeats=np.zeros(REPEAT_SLOTS if fast else SMALL_SLOTS, REPEAT),
+            twins=np.zeros(TWIN_SLOTS if fast else SMALL_SLOTS, TWIN),
+            counters=np.zeros(1, COUNTERS),
+            state=np.zeros(8, np.int64),
+        )
+        self._frames = np.zeros(0, FRAME)
+        self._claimed = np.zeros(0, np.int64)
+
+    def feed(self, block: Block) -> Iterator[ClaimedFrame]:
+        """Sees a block; yields its claimed frames, which are valid as long as the block is."""
+        frames = self.sweep(block)
+        places = self._claimed[: int(self.tables.state[CLAIMED])]
+        rows = frames[places].tolist()
+        for row, start in zip(rows, block.records["offset"][places].tolist(), strict=True):
+            yield ClaimedFrame(Frame._make(row), start)
+
+    def sweep(self, block: Block) -> Array:
+        """Sees a block; returns its FRAME rows (reused by the next call)."""
+        count = len(block.records)
+        if count > len(self._frames):
+            self._frames = np.zeros(count, FRAME)
+            self._claimed = np.zeros(count, np.int64)
+        frames = self._frames[:count]
+        self.tables.state[CLAIMED] = 0
+        run: Any = compiled(sweep) if self.fast else sweep
+        data: Any = block.data if self.fast else memoryview(block.data)
+        done = 0
+        while done < count:
+            done = run(data, block.records, frames, self._claimed, done, self.tables, self.claims)
+            if done < count:
+                self._grow()
+        return frames
+
+    def _grow(self) -> None:
+        """Doubles every table that is nearly full; at its cap a table stays as it is, and all stop growing."""
+        tables, state = self.tables, self.tables.state
+        flows, flow_index = tables.flows, tables.flow_index
+        talkers, talker_index = tables.talkers, tables.talker_index
+        bindings, binding_index = tables.bindings, tables.binding_index
+        if state[FLOWS] == len(flows):
+            flows, flow_index = _doubled(flows, MOST_FLOWS)
+            self._kernel(rehash_flows)(int(state[FLOWS]), flows, flow_index)
+        if state[TALKERS] + 2 > len(talkers):
+            talkers, talker_index = _doubled(talkers, MOST_TALKERS)
+            self._kernel(rehash_talkers)(int(state[TALKERS]), talkers, talker_index)
+        if state[BINDINGS] + 2 > len(bindings):
+            bindings, binding_index = _doubled(bindings, MOST_BINDINGS)
+            self._kernel(rehash_bindings)(int(state[BINDINGS]), bindings, binding_index)
+        grown = len(flows) + len(talkers) + len(bindings)
+        if grown == len(tables.flows) + len(tables.talkers) + len(tables.bindings):
+            state[FULL] = 1
+        self.tables = tables._replace(
+            flows=flows,
+            flow_index=flow_index,
+            talkers=talkers,
+            talker_index=talker_index,
+            bindings=bindings,
+            binding_index=binding_index,
+        )
+
+    def _kernel(self, function: Any) -> Any:
+        return compiled(function) if self.fast else function
+
+
+def _doubled(table: Array, most: int) -> tuple[Array, Array]:
+    """A table of twice the rows (at most ``most``) with the same content, and an empty index of the right size."""
+    rows = max(len(table), min(2 * len(table), most))
+    grown = np.zeros(rows, table.dtype)
+    grown[: len(table)] = table
+    return grown, np.zeros(1 << (2 * rows - 1).bit_length(), np.int32)
