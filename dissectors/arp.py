@@ -10,6 +10,7 @@ _REQUEST, _REPLY = 1, 2
 _HARDWARE = frozenset({1, 6})
 """Ethernet, and the IEEE 802 networks that write addresses like it."""
 _IPV4 = 0x0800
+_SNAP = bytes.fromhex("aaaa030000000806")
 _NOBODY = "0.0.0.0"
 _ZERO_MAC = "00:00:00:00:00:00"
 _SECOND = 10**9
@@ -75,7 +76,10 @@ class ArpExchange:
 
 
 def read(cursor: Cursor) -> Iterator[Arp]:
-    """The packet of one frame; padding after it is left alone."""
+    """The packet of one frame, also behind an LLC/SNAP header (RFC 1042); padding after it is left alone."""
+    if cursor.peek(1) == _SNAP[:1]:
+        if cursor.take(len(_SNAP), "LLC and SNAP header") != _SNAP:
+            return  # SNAP of something else
     hardware = cursor.u16("hardware type")
     protocol = cursor.u16("protocol type")
     mac_bytes = cursor.u8("hardware address length")
@@ -143,6 +147,7 @@ DISSECTOR = Dissector(
     read=read,
     layer=Layer.LINK,
     ethertypes=frozenset({0x0806, 0x8035}),
+    llc_saps=frozenset({_SNAP[0]}),
     sample=Sample(first=32, every_ns=_SECOND),
     pair=pair,
     exchanges=(ArpExchange,),

@@ -1,8 +1,8 @@
 """DNS over UDP and TCP, multicast DNS and LLMNR (RFC 1035, 6762, 4795).
 
-Names are the hostile part: compression pointers may loop, run forward, or make a few bytes stand for a lot of text. Here
-a pointer only ever leads backward, a name has 255 bytes at most, and what a pointer led to is remembered, so that the
-work for a message grows no faster than its bytes.
+Names are the hostile part: compression pointers may loop, run forward, or make a few bytes stand for a lot of text.
+Here a pointer only ever leads backward, a name has 255 bytes at most, and what a pointer led to is remembered, so that
+the work for a message grows no faster than its bytes.
 """
 
 import struct
@@ -142,8 +142,8 @@ def read(cursor: Cursor) -> Iterator[Dns]:
 def name(cursor: Cursor, base: int = 0, known: dict[int, tuple[str, int]] | None = None) -> str:
     """A domain name in wire format, without the final dot. Compression pointers count from ``base``.
 
-    ``known`` keeps what each pointer led to (text and bytes of it) for the next name of the same message. Malformed when
-    a pointer does not lead backward or the name has more than 255 bytes.
+    ``known`` keeps what each pointer led to (text and bytes of it) for the next name of the same message. Malformed
+    when a pointer does not lead backward or the name has more than 255 bytes.
     """
     labels: list[str] = []
     size = 1
@@ -241,7 +241,7 @@ def pair(traffic: Traffic) -> Iterator[DnsExchange]:
         if frame.dport != _PORT or message.name is None:
             continue
         # Beyond its first few, the sample keeps queries and answers by their own clocks, so they no longer match.
-        question = (frame.segment, frame.src, frame.dst, message.name[:40], message.type)
+        question = (frame.segment, frame.src, frame.sport, frame.dst, message.name[:40], message.type)
         alike[question] += 1
         if alike[question] > _SAMPLE.first:
             continue

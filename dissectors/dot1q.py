@@ -1,7 +1,7 @@
 """VLAN tags: IEEE 802.1Q, 802.1ad, and the older QinQ type.
 
-The sieve keeps the first two tags of every frame as columns, for rules that count. A message holds the whole stack, with
-priority and drop bits, of a sample that is enough to show each stack that each pair of hosts uses.
+The sieve keeps the first two tags of every frame as columns, for rules that count. A message holds the whole stack,
+with priority and drop bits, of a sample that is enough to show each stack that each pair of hosts uses.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,6 @@ from pcapdx.frame import Tag
 
 _TPIDS = frozenset({0x8100, 0x88A8, 0x9100})
 _MOST_TAGS = 32
-_BEYOND_ANY_FRAME = 1 << 18
 _TEN_SECONDS = 10 * 10**9
 
 
@@ -49,6 +48,6 @@ DISSECTOR = Dissector(
     read=read,
     layer=Layer.TAGS,
     ethertypes=_TPIDS,
-    # A trunk is nothing but tagged frames: what they carry is not looked at, so it does not make them differ.
-    sample=Sample(first=4, every_ns=_TEN_SECONDS, key_start=_BEYOND_ANY_FRAME),
+    # A trunk is nothing but tagged frames; at this layer alike means: same sender, same stack.
+    sample=Sample(first=4, every_ns=_TEN_SECONDS),
 )

@@ -33,6 +33,7 @@ class Quoted:
     sport: int | None = None
     dport: int | None = None
     icmp_type: int | None = None
+    icmp_code: int | None = None
     identifier: int | None = None
     sequence: int | None = None
 
@@ -143,15 +144,15 @@ def _quoted(cursor: Cursor) -> Quoted | None:
         src, dst, protocol, wire_bytes, first_fragment = _ip6_header(cursor) if version == 6 else _ip4_header(cursor)
     except (Malformed, Truncated):
         return None
-    sport = dport = icmp_type = identifier = sequence = None
+    sport = dport = icmp_type = icmp_code = identifier = sequence = None
     try:
         if not first_fragment:
             pass
         elif protocol in _HAVE_PORTS:
             sport, dport = cursor.u16("source port"), cursor.u16("destination port")
         elif protocol in (_ICMP, _ICMP6):
-            icmp_type = cursor.u8("type")
-            cursor.skip(3, "code and checksum")
+            icmp_type, icmp_code = cursor.u8("type"), cursor.u8("code")
+            cursor.skip(2, "checksum")
             if icmp_type in _ECHOES[6 if protocol == _ICMP6 else 4]:
                 identifier, sequence = cursor.u16("identifier"), cursor.u16("sequence number")
     except (Malformed, Truncated):
@@ -164,6 +165,7 @@ def _quoted(cursor: Cursor) -> Quoted | None:
         sport=sport,
         dport=dport,
         icmp_type=icmp_type,
+        icmp_code=icmp_code,
         identifier=identifier,
         sequence=sequence,
     )

@@ -1,7 +1,7 @@
 """User-data and meta-data: plain HTTP on port 80 of the virtual router, answered by the client's source address.
 
-Source: ``systemvm/debian/var/www/html/latest/.htaccess`` (paths), ``vmdata.py`` (what lies behind them), and cloud-init's
-``DataSourceCloudStack.py`` (the order of requests).
+Source: ``systemvm/debian/var/www/html/latest/.htaccess`` (paths), ``vmdata.py`` (what lies behind them), and
+cloud-init's ``DataSourceCloudStack.py`` (the order of requests).
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dissectors.http import Ended, content_length, masked
+from dissectors.http import Ended, content_length, masked, path_of
 from dissectors.http.body import describe
 from dissectors.http.exchange import join
 from dissectors.http.reader import Raw, messages
@@ -107,7 +107,7 @@ def read(cursor: Cursor) -> Iterator[MetadataRequest | MetadataAnswer]:
 
 def _request(raw: Raw) -> MetadataRequest:
     method, target, _ = raw.start
-    path = masked(target).partition("?")[0].lower()
+    path = path_of(masked(target))
     kind, key = classify(path)
     return MetadataRequest(
         kind=kind, method=method, path=path, key=key, host=raw.get("host"), user_agent=raw.get("user-agent")

@@ -4,7 +4,7 @@ A :class:`View` is one capture with its tables and messages; a :class:`Case` is 
 another. Tables stay columns; a row becomes a Python value when a rule asks for it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from pcapdx.capture.records import CaptureFacts
-from pcapdx.dissect import Conversation, Dissector, Flow, Half, Seen, Traffic
+from pcapdx.dissect import Conversation, Dissector, Flow, Half, Seen, Traffic, in_time_order
 from pcapdx.frame import ip_text, ip_words, mac_text
 from pcapdx.model import Anomaly, InternalError
 from pcapdx.sieve.columns import BINDING_COLUMNS, COUNTER_COLUMNS, REPEAT_COLUMNS, TALKER_COLUMNS, Array
@@ -129,7 +129,10 @@ class FlowTable:
             return ()
         rows = self.rows
         return self.take(
-            (rows["protocol"] == TCP) & (rows["began"] == 1) & (rows["syn"][:, 0] >= syns) & (rows["packets"][:, 1] == 0)
+            (rows["protocol"] == TCP)
+            & (rows["began"] == 1)
+            & (rows["syn"][:, 0] >= syns)
+            & (rows["packets"][:, 1] == 0)
         )
 
     def refused(self) -> tuple[Flow, ...]:
@@ -196,7 +199,8 @@ class View:
         """Frames that a dissector would have read but that were only counted, by dissector; see Sample."""
         self._tables = tables
         self._dissectors = tuple(dissectors)
-        self._traffic = traffic
+        self.traffic = traffic
+        """All messages, by dissector name; rules ask :meth:`messages`."""
         self._exchanges: dict[str, tuple[object, ...]] = {}
 
     @property
@@ -277,6 +281,21 @@ class View:
             self._exchanges[dissector.name] = tuple(dissector.pair(self._traffic_of(dissector)))
         return tuple(one for one in self._exchanges[dissector.name] if isinstance(one, kind))
 
+    def all_messages(self) -> tuple[Seen[Any], ...]:
+        """Every dissector's messages, in time order."""
+        return in_time_order([one for traffic in self.traffic.values() for one in traffic.seen])
+
+    def flows_with(self, frames: Collection[int]) -> tuple[Flow, ...]:
+        """TCP flows that have one of these frames among their SYN, RST, FIN or first and last frames."""
+        rows = self.flows.rows
+        if not len(rows) or not frames:
+            return ()
+        wanted = np.array(sorted(frames))
+        mask = np.isin(rows["syn_frames"], wanted).any(axis=(1, 2))
+        for column in ("rst_frame", "fin_frame", "first_frame", "last_frame", "payload_frame"):
+            mask |= np.isin(rows[column], wanted).any(axis=1)
+        return self.flows.take(mask & (rows["protocol"] == TCP))
+
     def has_dissector(self, name: str) -> bool:
         """Whether a dissector of this name was loaded."""
         return any(one.name == name for one in self._dissectors)
@@ -285,7 +304,7 @@ class View:
         return next((one for one in self._dissectors if kind in getattr(one, where)), None)
 
     def _traffic_of(self, dissector: Dissector) -> Traffic:
-        return self._traffic.get(dissector.name, Traffic())
+        return self.traffic.get(dissector.name, Traffic())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from pcapdx.rule import Rule
 from pcapdx.sieve.engine import Sieve
 from pcapdx.sieve.sweep import BINDINGS, FLOWS, TALKERS
 from pcapdx.site import Site
-from pcapdx.vantage import CaptureArgument
+from pcapdx.vantage import CaptureArgument, Role
 
 Progress = Callable[[CaptureFacts], None]
 """Called after each block with what is known of the capture so far."""
@@ -88,7 +88,7 @@ def vantages(arguments: Sequence[CaptureArgument]) -> list[list[CaptureArgument]
     return groups
 
 
-def _role_of(group: Sequence[CaptureArgument]) -> "CaptureArgument.role":  # type: ignore[name-defined]
+def _role_of(group: Sequence[CaptureArgument]) -> Role | None:
     return next((one.role for one in group if one.role is not None), None)
 
 
@@ -108,7 +108,7 @@ def read_view(
     for block in reader.blocks():
         if sieve is None:
             sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out)
-        feed.offer(sieve.feed(block), memoryview(block.data), sieve.tables.flows)
+        feed.offer(sieve.feed(block), block.data.data, sieve.tables.flows)
         if progress is not None:
             progress(reader.facts)
     return make_view(argument, reader.facts, sieve or Sieve(dissectors, fast=False), feed, dissectors, site)

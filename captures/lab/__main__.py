@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from captures.lab.namespaces import sweep
 from captures.lab.readme import rewrite
 from captures.lab.scenario import CAPTURES, scenarios
 
@@ -32,6 +33,7 @@ def record(names: tuple[str, ...], jobs: int, missing: bool, folder: Path) -> No
     """Record the scenarios whose names begin with NAMES (all without names)."""
     if os.geteuid():
         raise click.ClickException("namespaces need root")
+    sweep()
     chosen = [one for one in scenarios().values() if not names or one.name.startswith(names)]
     if missing:
         chosen = [one for one in chosen if not (folder / f"{one.name}.toml").exists()]

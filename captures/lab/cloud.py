@@ -123,6 +123,12 @@ class Machine:
         if gateway:
             self.ns.ip("route", "replace", "default", "via", gateway, "dev", name)
 
+    def drop(self, rule: str) -> None:
+        """Drop what an nftables match names on its way in, as a firewall does, without an answer."""
+        self.ns.run("nft", "add", "table", "inet", "lab")
+        self.ns.run("nft", "add chain inet lab input { type filter hook input priority 0; }")
+        self.ns.run("nft", f"add rule inet lab input {rule} drop")
+
 
 def veth(here: Namespace, name: str, there: Namespace, peer: str) -> None:
     """A cable between two namespaces, both ends with offloads off so that frames look like those of a wire."""

@@ -79,6 +79,7 @@ class Namespace:
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | (env or {}),
+            start_new_session=True,  # Apache ends its whole process group, which must not be ours
         )
         self._lab.closing(end, process)
         return process
@@ -94,10 +95,7 @@ class Namespace:
                 _setns(home.fileno())
 
     def _end_leftovers(self) -> None:
-        pids = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False).stdout
-        for pid in pids.split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        _kill_inside(self.name)
 
 
 class Workspace:
@@ -170,9 +168,26 @@ def until(condition: Callable[[], object], what: str, seconds: float = 10) -> No
         time.sleep(0.05)
 
 
+def sweep() -> None:
+    """Remove what runs of the lab left behind that were killed themselves: namespaces of processes that are gone."""
+    for line in command("ip", "netns", "list").splitlines():
+        name = line.split()[0]
+        owner = re.match(r"px(\d+)-", name)
+        if owner and not Path(f"/proc/{owner[1]}").exists():
+            _kill_inside(name)
+            command("ip", "netns", "del", name)
+            shutil.rmtree(Path("/etc/netns") / name, ignore_errors=True)
+
+
 def safe(name: str) -> str:
     """A name for namespaces, files and captures: letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _kill_inside(name: str) -> None:
+    for pid in command("ip", "netns", "pids", name).split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def _setns(descriptor: int) -> None:

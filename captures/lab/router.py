@@ -66,13 +66,16 @@ class Router(Machine):
         *,
         dns: str = "",
         listen: str = "",
+        leases: str = "",
         options: str = "",
         data_server: bool = True,
         serve_dhcp: bool = True,
     ) -> None:
         """Start dnsmasq, DHCP and DNS, for ``(mac, ip, name)`` of every NIC that CloudStack has told the router.
 
-        ``listen`` is the one address to listen on, where the router has several. A MAC may be followed by ``,set:TAG`` to give the NIC's client the ``options`` of that tag.
+        ``listen`` is the one address to listen on, where the router has several; ``leases`` replaces the lease file
+        that CloudStack fills in advance. A MAC may be followed by ``,set:TAG`` to give the NIC's client the
+        ``options`` of that tag.
         """
         folder = self.lab.folder / self.ns.name
         guests = list(guests)
@@ -82,7 +85,8 @@ class Router(Machine):
         self.lab.file(f"{self.ns.name}/hosts", "\n".join(names) + "\n")
         self.lab.file(f"{self.ns.name}/dhcphosts.txt", "\n".join(hosts) + "\n")
         self.lab.file(f"{self.ns.name}/dhcpopts.txt", options)
-        self.lab.file(f"{self.ns.name}/leases", "".join(f"0 {mac[:17]} {ip} {name} *\n" for mac, ip, name in guests))
+        filled = "".join(f"0 {mac[:17]} {ip} {name} *\n" for mac, ip, name in guests)
+        self.lab.file(f"{self.ns.name}/leases", leases or filled)
         fields = {"network": self.network, "folder": folder, "dns": dns or self.ip}
         dhcp = _DHCP.format(**fields) if serve_dhcp else ""
         text = _DNSMASQ.format(dhcp=dhcp, listen=f"listen-address={listen}" if listen else "", **fields)
@@ -98,12 +102,6 @@ class Router(Machine):
         if self._dnsmasq is None:
             raise LabError("dnsmasq does not run")
         end(self._dnsmasq)
-
-    def drop(self, rule: str) -> None:
-        """Drop what an nftables match names on its way in, as a firewall does, without an answer."""
-        self.ns.run("nft", "add", "table", "inet", "lab")
-        self.ns.run("nft", "add chain inet lab input { type filter hook input priority 0; }")
-        self.ns.run("nft", f"add rule inet lab input {rule} drop")
 
 
 def rogue_dhcp(machine: Machine, first: str, last: str, *, length: str = "255.255.255.0", more: str = "") -> None:

@@ -108,24 +108,28 @@ class Lab(Workspace):
         """Finish the captures, check them, and put them with their truth into ``folder``."""
         if not self._recordings:
             raise LabError(f"{self.name} recorded nothing")
-        for old in _files_of(folder, self.name):
-            old.unlink()
-        stored = [self._finish(recording, folder) for recording in self._recordings]
+        readable = [self._process(recording) for recording in self._recordings]
         for show, least, most in self._checks:
-            count = sum(len(frames(one.readable, show)) for one in stored)
+            count = sum(len(frames(path, show)) for path in readable)
             if count < least or (most is not None and count > most):
-                raise LabError(f"{self.name}: {count} frames show {show!r}, not {least}..{most}")
+                raise LabError(f"{count} frames show {show!r}, not {least}..{most}")
+        for old in folder.glob(f"{self.name}.*"):
+            old.unlink()
+        stored = [self._put(*pair, folder) for pair in zip(self._recordings, readable, strict=True)]
         self.truth.write(folder, self.name, stored)
 
-    def _finish(self, recording: _Recording, folder: Path) -> Stored:
-        readable = recording.path
+    def _process(self, recording: _Recording) -> Path:
+        path = recording.path
         for step in recording.steps:
-            readable = step(readable)
-        final = post.compress(recording.compression)(readable) if recording.compression else readable
-        suffix = f"{readable.suffix}.{recording.compression}" if recording.compression else readable.suffix
+            path = step(path)
+        return path
+
+    def _put(self, recording: _Recording, readable: Path, folder: Path) -> Stored:
+        packed = post.compress(recording.compression)(readable) if recording.compression else readable
         infix = "" if len(self._recordings) == 1 else f".{recording.name}"
+        suffix = f"{readable.suffix}.{recording.compression}" if recording.compression else readable.suffix
         file = folder / f"{self.name}{infix}{suffix}"
-        shutil.copyfile(final, file)
+        shutil.copyfile(packed, file)
         role = recording.taken_at if recording.told else None
         return Stored(name=recording.name, file=file, readable=readable, taken_at=recording.taken_at, role=role)
 
@@ -169,7 +173,3 @@ def _scenarios_in(module: Any) -> Iterator[Scenario]:
     for name, body in vars(module).items():
         if getattr(body, "__scenario__", False) and body.__module__ == module.__name__:
             yield Scenario(safe(name), " ".join((inspect.getdoc(body) or "").split()), source, body)
-
-
-def _files_of(folder: Path, name: str) -> list[Path]:
-    return [path for path in folder.glob(f"{name}.*") if path.is_file()]

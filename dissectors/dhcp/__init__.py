@@ -1,7 +1,7 @@
 """DHCP and BOOTP over IPv4 (RFC 2131, 2132, 3046, 3396, 3397, 3442, 4702).
 
-``message`` holds what one packet says, ``options`` reads the option fields, ``exchange`` joins packets. The reader starts
-at the UDP header, since a wrong UDP checksum is one of the ways in which an offer is never accepted.
+``message`` holds what one packet says, ``options`` reads the option fields, ``exchange`` joins packets. The reader
+starts at the UDP header, since a wrong UDP checksum is one of the ways in which an offer is never accepted.
 """
 
 from collections.abc import Iterator

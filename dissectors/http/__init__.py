@@ -1,7 +1,7 @@
 """HTTP/1.x (RFC 9110, 9112) as far as faults show in it: who asked for what, what came back, and how it ended.
 
-Bodies are never kept, and neither are the values of query parameters that grant something. ``reader`` finds the messages,
-``body`` tells of bodies, ``exchange`` joins; the dissectors of what rides on HTTP use all three.
+Bodies are never kept, and neither are the values of query parameters that grant something. ``reader`` finds the
+messages, ``body`` tells of bodies, ``exchange`` joins; the dissectors of what rides on HTTP use all three.
 """
 
 import re
@@ -51,10 +51,7 @@ class HttpRequest:
     @property
     def path(self) -> str:
         """The target's path, in lower case, without scheme, host and query."""
-        path = self.target.partition("?")[0].partition("#")[0]
-        if "://" in path:
-            path = "/" + path.partition("://")[2].partition("/")[2]
-        return path.lower()
+        return path_of(self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +109,14 @@ def read(cursor: Cursor) -> Iterator[HttpRequest | HttpResponse]:
 def masked(target: str) -> str:
     """A target or location with the values of its secret parameters, and any user in it, replaced by ``***``."""
     return _SECRET_USER.sub(r"\1***@", _SECRET_VALUE.sub(r"\1***", target))
+
+
+def path_of(target: str) -> str:
+    """The path within a target of either form, in lower case and without the query."""
+    path = target.partition("?")[0].partition("#")[0]
+    if "://" in path:
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return path.lower()
 
 
 def domu_request(raw: Raw) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""Joins requests with answers on one TCP connection, and says how it ended for each; shared by all that rides on HTTP."""
+"""Joins requests with answers on one TCP connection, and says how each ended; shared by all that rides on HTTP."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ FEED_BYTES = 4096
 """Given to a decoder at a time: so much at most is lost where it finds damage."""
 ZSTD_FEED_BYTES = 1024
 """zstandard unpacks all it is given at once, and four bytes can unpack to 128 KiB: this bounds it to 32 MiB."""
-TRAILER_BYTES = 8
+TRAILER_BYTES, CHECKSUM_BYTES = 8, 4
 """The end of a chunk goes in apart, so that a wrong checksum there does not cost the data before it."""
 WINDOW_LIMIT = 128 * 1024 * 1024
 """The largest window a zstd frame may ask for, as that of the zstd program."""
@@ -29,7 +29,7 @@ class Decoder(Protocol):
 
     eof: bool
     needs_input: bool
-    unused_data: bytes
+    unused_data: bytes | None
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """The next bytes, at most ``max_length`` of them."""
@@ -164,7 +164,7 @@ class Decompressed:
         if self._at == self._end and not self._read():
             return b""
         left = self._end - self._at
-        size = min(self._feed_bytes, left if left <= TRAILER_BYTES else left - TRAILER_BYTES)
+        size = min(self._feed_bytes, left - TRAILER_BYTES if left > TRAILER_BYTES else CHECKSUM_BYTES, left)
         self._at += size
         return bytes(self._chunk[self._at - size : self._at])
 
@@ -178,7 +178,7 @@ class Decompressed:
 
     def _next_member(self) -> bool:
         """Begin the next member. False at the end of the file; zeros there are padding (tapes, block devices)."""
-        self._at -= len(self._decoder.unused_data)
+        self._at -= len(self._decoder.unused_data or b"")
         while True:
             while self._at < self._end and self._chunk[self._at] == 0:
                 self._at += 1

@@ -1,5 +1,6 @@
 """Opens a capture: finds out what a file or pipe holds, and says in one sentence when that is no capture."""
 
+from codecs import getincrementaldecoder
 from typing import BinaryIO
 
 from pcapdx.capture.decompress import Decompressed, compression_of
@@ -112,5 +113,8 @@ def _no_capture(head: bytes, window: Window, facts: CaptureFacts, shown: str) ->
 
 def _is_text(head: bytes) -> bool:
     """Whether the bytes are text in UTF-8, perhaps cut within a character at their end."""
-    text = head.decode("utf-8", "ignore")
-    return len(head) - len(text.encode()) < 4 and all(char.isprintable() or char in "\t\n\r\f\x1b" for char in text)
+    try:
+        text = getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return text != "" and all(char.isprintable() or char in "\t\n\r\f\x1b" for char in text)

@@ -247,7 +247,7 @@ class Pcapng:
     def _settle(self, records: npt.NDArray[Any]) -> None:
         """After a walk: work out the times it could not, and bring to the facts what it counted."""
         facts, tally = self._facts, self.tally
-        for index in self._odd_units:
+        for index in self._odd_units:  # a stamp of 2**63 looks like no time here: a million years, or a lie
             rows = np.flatnonzero((records["interface"] == index) & (records["ts_ns"] != NO_TIME))
             times = [exact_ns(int(stamp) % 2**64, facts.interfaces[index]) for stamp in records["ts_ns"][rows]]
             known = [time for time in times if time != NO_TIME]

@@ -118,7 +118,10 @@ def _packet(
     number: int,
     tally: Any,
 ) -> int:
-    """Write the record of an enhanced or old packet block, whose fixed parts are as long; 0 when all is well."""
+    """Write the record of an enhanced or old packet block, whose fixed parts are as long; 0 when all is well.
+
+    Where the interface has no whole factor, ``ts_ns`` is the timestamp itself as a signed number, for Python to work out.
+    """
     if size < 32:
         return HAND_BACK
     drops = 0
@@ -133,9 +136,12 @@ def _packet(
     if interface >= known_interfaces or captured > size - 32:
         return HAND_BACK
     row = interfaces[first_interface + interface]
-    ts_ns = _time(row, u32(data, at + 12, big), u32(data, at + 16, big), tally)
+    high, low = u32(data, at + 12, big), u32(data, at + 16, big)
+    ts_ns = _time(row, high, low, tally)
     put(records, count, tally, number, at + 28, ts_ns, captured, u32(data, at + 24, big), int(row["link_type"]))
     records[count]["interface"] = first_interface + interface
+    if int(row["factor"]) == 0:
+        records[count]["ts_ns"] = (high if high < 2**31 else high - 2**32) * 2**32 + low
     why = 0
     here = at + 28 + (captured + 3) // 4 * 4
     stop = at + size - 4
@@ -161,9 +167,9 @@ def _packet(
 
 
 def _time(row: Any, high: int, low: int, tally: Any) -> int:
-    """Nanoseconds of a timestamp; the timestamp itself, as a signed number, where the interface has no whole factor."""
+    """Nanoseconds of a timestamp; NO_TIME where they do not fit 64 bits, or where Python has to work them out."""
     if int(row["factor"]) == 0:
-        return (high if high < 2**31 else high - 2**32) * 2**32 + low
+        return NO_TIME
     if high >= 2**31 or high * 2**32 + low > int(row["limit"]):
         tally[TIMELESS] += 1
         return NO_TIME

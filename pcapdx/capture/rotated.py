@@ -27,7 +27,7 @@ TIME = r"[0-2]\d[-_.:hH]?[0-5]\d(?:[-_.:mM]?[0-5]\d)?"
 NUMBERED = re.compile(rf"(?P<stem>.*{EXTENSION})\d{{0,6}}{COMPRESSED}", re.IGNORECASE)
 """``tcpdump -C``: the number is behind the extension; the first file has none, unless -W makes it a ring."""
 RING = re.compile(
-    rf"(?P<stem>.*)_(?:\d{{5,}}_\d{{14}}|\d{{14}}_\d{{5,}})(?P<end>{EXTENSION}{COMPRESSED})", re.IGNORECASE
+    rf"(?P<stem>.*)_(?:\d{{5,}}_\d{{14}}|\d{{14}}_\d{{5,}})(?P<end>{EXTENSION}){COMPRESSED}", re.IGNORECASE
 )
 """dumpcap, Wireshark and tshark ``-b``."""
 DATED = re.compile(rf"(?P<stem>.*?)(?:{DATE}[-_.T ]?{TIME}|(?<!\d)1\d{{9}}(?!\d))(?P<end>\D.*|)", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from io import BufferedReader
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -40,8 +41,8 @@ class Source:
         self.count = 0
         self._owned = owned
         self._file = file
-        # A buffered reader must not wait until its buffer is full: readinto1 asks the system once.
-        self._readinto: Any = getattr(file, "readinto1", None) or getattr(file, "readinto")  # noqa: B009
+        # A buffered reader waits until it can fill the whole view, so the file below it is read.
+        self._raw: Any = file.raw if isinstance(file, BufferedReader) else file
         self._head = b""
         try:
             self.interactive = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -50,6 +51,9 @@ class Source:
 
     def peek(self, size: int) -> bytes:
         """The first ``size`` bytes, or all there are; they stay to be read. Raises OSError."""
+        if isinstance(self._file, BufferedReader) and not self.count:
+            self._head = self._file.peek()
+            self.count = len(self._head)
         while len(self._head) < size:
             buffer = bytearray(size - len(self._head))
             got = self._take(memoryview(buffer))
@@ -70,7 +74,7 @@ class Source:
             raise Damaged("file", "read-error", f"The file cannot be read on: {error.strerror or error}.") from error
 
     def _take(self, view: memoryview) -> int:
-        got = self._readinto(view)
+        got = self._raw.readinto(view)
         if got is None:
             raise BlockingIOError("it is not ready (a non-blocking pipe)")
         self.count += got
@@ -122,7 +126,7 @@ class Window:
         self._before += self.start
         self.start, self.end = 0, carried
         while not self._ended and self.end < len(self.view):
-            if self._stream.interactive and self.end >= need and self.end > carried:
+            if self._stream.interactive and self.end >= need:
                 break
             self.end += self._read()
         return self.end >= need

@@ -12,7 +12,9 @@ class AnomalyCounter:
         self._capture = capture
         self._rows: dict[tuple[str, str, str], tuple[int | None, int | None, int]] = {}
 
-    def add(self, protocol: str, kind: str, what: str, *, frame: int | None, offset: int | None, count: int = 1) -> None:
+    def add(
+        self, protocol: str, kind: str, what: str, *, frame: int | None, offset: int | None, count: int = 1
+    ) -> None:
         """Counts one (or ``count``) more; the first of a kind gives frame and offset."""
         key = protocol, kind, what
         seen = self._rows.get(key)

@@ -148,9 +148,7 @@ class Feed:
                     seen.setdefault(bit, []).extend(self._read_direction(dissector, assembled, end, side))
         return _Read(seen, (ends[0], ends[1]))
 
-    def _read_direction(
-        self, dissector: Dissector, assembled: Assembled, end: End, side: int
-    ) -> Iterator[Seen[Any]]:
+    def _read_direction(self, dissector: Dissector, assembled: Assembled, end: End, side: int) -> Iterator[Seen[Any]]:
         if not assembled.data:
             return
         cursor = Cursor(assembled.data, closed=end is End.FIN)

@@ -181,7 +181,10 @@ def wanted(data: Any, start: int, row: Array, key: int, dissector: int, claims: 
         slot["count"] = 1
         slot["last_ns"] = now
         return True
-    if slot["count"] < claims.sample_first[dissector] or now - int(slot["last_ns"]) >= claims.sample_every_ns[dissector]:
+    if (
+        slot["count"] < claims.sample_first[dissector]
+        or now - int(slot["last_ns"]) >= claims.sample_every_ns[dissector]
+    ):
         slot["count"] += 1
         slot["last_ns"] = now
         return True

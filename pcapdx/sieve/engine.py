@@ -75,7 +75,7 @@ class Sieve:
         frames = self._frames[:count]
         self.tables.state[CLAIMED] = 0
         run: Any = compiled(sweep) if self.fast else sweep
-        data: Any = block.data if self.fast else memoryview(block.data)
+        data: Any = block.data if self.fast else block.data.data
         done = 0
         while done < count:
             done = run(data, block.records, frames, self._claimed, done, self.tables, self.claims)

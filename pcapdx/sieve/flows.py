@@ -18,8 +18,12 @@ MASK32 = 0xFFFF_FFFF
 
 def hash_flow(key: int, row: Array) -> int:
     """Equal for both directions: the sum of the two endpoints' hashes."""
-    a = mix(mix(int(row["src0"]) << 32 | int(row["src1"]), int(row["src2"]) << 32 | int(row["src3"])), int(row["sport"]))
-    b = mix(mix(int(row["dst0"]) << 32 | int(row["dst1"]), int(row["dst2"]) << 32 | int(row["dst3"])), int(row["dport"]))
+    a = mix(
+        mix(int(row["src0"]) << 32 | int(row["src1"]), int(row["src2"]) << 32 | int(row["src3"])), int(row["sport"])
+    )
+    b = mix(
+        mix(int(row["dst0"]) << 32 | int(row["dst1"]), int(row["dst2"]) << 32 | int(row["dst3"])), int(row["dport"])
+    )
     return mix(mix((a + b) & MASK63, key), int(row["ip_protocol"]))
 
 
@@ -61,7 +65,11 @@ def find_flow(key: int, row: Array, flows: Array, index: Array, state: Array) ->
     at = int(index[slot]) - 1
     while at >= 0:
         flow = flows[at]
-        if flow["vlan_key"] == key and flow["protocol"] == row["ip_protocol"] and flow["ip_version"] == row["ip_version"]:
+        if (
+            flow["vlan_key"] == key
+            and flow["protocol"] == row["ip_protocol"]
+            and flow["ip_version"] == row["ip_version"]
+        ):
             if is_side(row, flow, 0):
                 row["from_originator"] = 1
                 break

@@ -27,17 +27,20 @@ NO_MAC = -1
 
 def be8(data: Any, at: int) -> int:
     """One byte as a signed integer, so that arithmetic with it stays whole."""
-    return data[at] | 0
+    byte: int = data[at] | 0
+    return byte
 
 
 def be16(data: Any, at: int) -> int:
     """Two bytes, big endian."""
-    return (data[at] << 8) | data[at + 1]
+    word: int = (data[at] << 8) | data[at + 1]
+    return word
 
 
 def be32(data: Any, at: int) -> int:
     """Four bytes, big endian."""
-    return (data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3]
+    word: int = (data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3]
+    return word
 
 
 def be48(data: Any, at: int) -> int:

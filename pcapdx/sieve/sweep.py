@@ -81,7 +81,7 @@ def see_frame(data: Any, start: int, row: Array, tables: Tables, claims: Claims)
     twin = mark_twin(row, key, tables.twins, counters)
     at = count_talkers(key, row, tables.talkers, tables.talker_index, counters, state)
     mask = claim_datagram(data, start, row, claims)
-    fresh = row["ip_version"] > 0
+    fresh = bool(row["ip_version"] > 0)
     if row["payload_offset"] > 0 and (row["ip_protocol"] == TCP or row["ip_protocol"] == 17):
         index = find_flow(key, row, tables.flows, tables.flow_index, state)
         row["flow"] = index

@@ -9,7 +9,7 @@ from captures.lab.guest import Guest
 from captures.lab.middlebox import Direction
 from captures.lab.noise import neighbours
 from captures.lab.post import pcapng
-from captures.lab.router import rogue_dhcp
+from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
 from captures.lab.stage import Stage, at_tap
 
@@ -19,6 +19,11 @@ _DISCOVER, _OFFER, _REQUEST, _ACK, _NAK = (f"dhcp.option.dhcp == {number}" for n
 def _deaf(frame: bytes, direction: Direction) -> Iterable[tuple[float, bytes]]:
     """A guest whose firewall drops what comes from port 67 before the DHCP client can see it."""
     return [] if direction == "in" and middlebox.is_udp_from(frame, 67) else [(0, frame)]
+
+
+def _requests_lost(frame: bytes, direction: Direction) -> Iterable[tuple[float, bytes]]:
+    """A path on which REQUESTs towards the router are lost; all else passes."""
+    return [] if direction == "in" and b"\x63\x82\x53\x63\x35\x01\x03" in frame else [(0, frame)]
 
 
 def _behind_firewall(stage: Stage, sequence: int, name: str) -> tuple[Guest, str]:
@@ -78,12 +83,8 @@ def dhcp_bad_checksum(lab: Lab) -> None:
 @scenario
 def dhcp_request_unanswered(lab: Lab) -> None:
     """The router answers DISCOVERs; every REQUEST that selects it is lost before it arrives. Recorded at the tap."""
-
-    def forgetful(frame: bytes, direction: Direction) -> Iterable[tuple[float, bytes]]:
-        return [] if direction == "in" and b"\x63\x82\x53\x63\x35\x01\x03" in frame else [(0, frame)]
-
     network = GuestNetwork(cidr="172.18.40.0/21", gateway="172.18.40.1", number=0x124)
-    stage = Stage(lab, network, first_tap=9, cable=forgetful)
+    stage = Stage(lab, network, first_tap=9, cable=_requests_lost)
     guest = stage.guest(0x3F, "req-1")
     stage.serve()
     with lab.record(*at_tap(guest)):
@@ -126,21 +127,21 @@ def dhcp_old_lease_of_another_network(lab: Lab) -> None:
 
 @scenario
 def dhcp_nak_loop(lab: Lab) -> None:
-    """A forgotten appliance in the network is an authoritative DHCP server without an address to give. It never makes
-    an OFFER, but answers every REQUEST that selects the router with a NAK, faster than the router's ACK."""
+    """A second router with the gateway's address is alive, and its lease file still gives the guest's address to an
+    expunged guest. It makes no OFFER, but answers every REQUEST with a NAK; the first router, whose OFFER the guest
+    took, never sees the REQUEST."""
     network = GuestNetwork(cidr="10.25.0.0/24", gateway="10.25.0.1", number=0x127)
-    stage = Stage(lab, network, first_tap=22, cable=lambda frame, _: [(0.03, frame)])
+    stage = Stage(lab, network, first_tap=22, cable=_requests_lost)
     guest = stage.guest(0x3B, "loop-2")
     stage.serve()
-    appliance = Guest(stage.host, stage.bridge, "00:50:56:8a:11:7c", "appliance")
-    appliance.address("10.25.0.5", 24)
-    rogue_dhcp(appliance, "10.25.0.5", "static", more="dhcp-authoritative")
+    stale = Router(stage.host, stage.bridge, network, mac=network.mac(2), label="vr-stale")
+    stale.dhcp(stage.known, leases=f"0 {network.mac(0x0A)} {network.ip(0x3B)} expunged *\n")
     with lab.record(*at_tap(guest)):
         guest.dhclient(seconds=45)
     lab.shows(_NAK, 3)
     lab.fault("DHCP012", _NAK, mac=guest.mac)
-    for code in ("DHCP011", "DHCP013", "DHCP010", "DHCP008"):
-        lab.consequence(code, mac=guest.mac)
+    for code in ("DHCP011", "DHCP013", "DHCP015", "DHCP010", "DHCP008", "HYP015"):
+        lab.consequence(code)
 
 
 def _old_lease(ip: str, server: str) -> str:

@@ -144,8 +144,8 @@ def dhcp_address_in_use(lab: Lab) -> None:
 
 @scenario
 def dhcp_decline_unseen_conflict(lab: Lab) -> None:
-    """A guest declines the address it was given and is not answered afterwards. Recorded with a filter for DHCP only, so the ARP answer of the
-    machine that has the address already is not in the file."""
+    """A guest declines the address it was given and is not answered afterwards. Recorded with a filter for DHCP only,
+    so the ARP answer of the machine that has the address already is not in the file."""
     stage = Stage(lab, GuestNetwork(cidr="10.48.0.0/24", gateway="10.48.0.1", number=0x147), first_tap=31)
     owner = stage.guest(0x2C, "owner", ip="10.48.0.30")
     thief = stage.guest(0x2D, "thief", ip="10.48.0.31")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
 from captures.lab import middlebox
 from captures.lab.cloud import GuestNetwork
@@ -11,22 +12,29 @@ from captures.lab.noise import neighbours
 from captures.lab.post import pcapng
 from captures.lab.scenario import Lab, scenario
 from captures.lab.services import console, password
-from captures.lab.stage import Point, Stage, at_tap
+from captures.lab.stage import Stage, at_tap
 
 _ASKED = 'http.request.line contains "send_my_password"'
 _SAVED = 'http.request.line contains "saved_password"'
 
 
-def _boot(lab: Lab, stage: Stage, guest: Guest, secret: str, generation: password.Generation, point: Point,
-          **recording: object) -> None:  # fmt: skip
-    """Lease, password, acknowledgement; recorded at ``point``."""
+def _boot(
+    lab: Lab,
+    stage: Stage,
+    guest: Guest,
+    secret: str,
+    generation: password.Generation,
+    recording: AbstractContextManager[None],
+) -> None:
+    """Lease, password, acknowledgement, while ``recording``."""
     lab.secret(secret)
     stage.serve()
     password.start(stage.router, {ip: secret for mac, ip, _ in stage.known if mac == guest.mac}, generation)
-    with lab.record(*point, linger=6, **recording):  # type: ignore[arg-type]  passed through as they came
+    with recording:
         guest.dhclient()
         time.sleep(1)
         guest.reset_password(guest.lease().server)
+        time.sleep(6)
     lab.shows(_ASKED)
     lab.shows(_SAVED)
     lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
@@ -39,7 +47,7 @@ def password_delivered_g1(lab: Lab) -> None:
     acknowledges."""
     stage = Stage(lab, GuestNetwork(cidr="10.1.1.0/24", gateway="10.1.1.1", number=0x11), first_tap=1)
     guest = stage.guest(0x16, "legacy-1", ip="10.1.1.55")
-    _boot(lab, stage, guest, "Zx9-lab-secret-01", "G1", at_tap(guest))
+    _boot(lab, stage, guest, "Zx9-lab-secret-01", "G1", lab.record(*at_tap(guest)))
 
 
 @scenario
@@ -49,7 +57,7 @@ def password_delivered_g2(lab: Lab) -> None:
     stage = Stage(lab, GuestNetwork(cidr="172.19.0.0/22", gateway="172.19.3.254", number=0x12), first_tap=4)
     guest = stage.guest(0x2C, "crm-1", ip="172.19.1.7")
     neighbours(stage, 0x21, 0x22)
-    _boot(lab, stage, guest, "Zx9-lab-secret-02", "G2", stage.at_bridge, told=False, compress="gz")
+    _boot(lab, stage, guest, "Zx9-lab-secret-02", "G2", lab.record(*stage.at_bridge, told=False, compress="gz"))
 
 
 @scenario
@@ -57,7 +65,9 @@ def password_delivered_g4(lab: Lab) -> None:
     """A guest boots after a password reset; the current server gives the password, the guest acknowledges."""
     stage = Stage(lab, GuestNetwork(cidr="192.168.60.0/24", gateway="192.168.60.1", number=0x14), first_tap=9)
     guest = stage.guest(0x3D, "shop-2", ip="192.168.60.88")
-    _boot(lab, stage, guest, "Zx9-lab-secret-03", "G4", at_tap(guest), told=False, nano=True, steps=(pcapng,))
+    _boot(
+        lab, stage, guest, "Zx9-lab-secret-03", "G4", lab.record(*at_tap(guest), told=False, nano=True, steps=(pcapng,))
+    )
 
 
 @scenario
@@ -65,8 +75,8 @@ def password_delivered_router(lab: Lab) -> None:
     """As password-delivered-g4, recorded with -i any inside the router."""
     stage = Stage(lab, GuestNetwork(cidr="10.140.0.0/16", gateway="10.140.0.1", number=0x15), first_tap=19)
     guest = stage.guest(0x4E, "etl-4", ip="10.140.33.3")
-    point: Point = (stage.router.ns, "any", "any")
-    _boot(lab, stage, guest, "Zx9-lab-secret-04", "G4", point, link_type="LINUX_SLL", compress="zst")
+    recording = lab.record(stage.router.ns, "any", "any", link_type="LINUX_SLL", compress="zst")
+    _boot(lab, stage, guest, "Zx9-lab-secret-04", "G4", recording)
 
 
 @scenario
@@ -84,7 +94,7 @@ def password_delivered_out_of_order(lab: Lab) -> None:
     network = GuestNetwork(cidr="10.28.0.0/24", gateway="10.28.0.1", number=0x16)
     stage = Stage(lab, network, first_tap=3, cable=shuffle)
     guest = stage.guest(0x5F, "far-1", ip="10.28.0.44")
-    _boot(lab, stage, guest, "Zx9-lab-secret-05", "G2", at_tap(guest))
+    _boot(lab, stage, guest, "Zx9-lab-secret-05", "G2", lab.record(*at_tap(guest)))
     lab.shows("tcp.analysis.out_of_order || tcp.analysis.retransmission")
 
 

@@ -1,10 +1,6 @@
 """Password servers that are absent, mute, broken or strangers."""
 
-import socket
-import socketserver
-import struct
 import time
-from typing import cast
 
 from captures.lab.cloud import GuestNetwork, Machine
 from captures.lab.guest import Guest
@@ -15,6 +11,7 @@ from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
 from captures.lab.services import console, password
 from captures.lab.services.password import serve
+from captures.lab.services.resets import Resets
 from captures.lab.stage import Stage, at_tap
 
 _SYN = "tcp.dstport == 8080 && tcp.flags.syn == 1 && tcp.flags.ack == 0"
@@ -243,7 +240,7 @@ def password_reset_without_byte(lab: Lab) -> None:
     stage = Stage(lab, GuestNetwork(cidr="10.62.0.0/24", gateway="10.62.0.1", number=0x5D), first_tap=43)
     guest = stage.guest(0x23, "old-3", ip="10.62.0.51")
     stage.serve()
-    serve(stage.router, _Resets, password.PORT)
+    serve(stage.router, Resets, password.PORT)
     with lab.record(*stage.at_bridge, linger=4, compress="gz"):
         guest.ask_password(_leased(lab, guest))
     lab.shows(_ASKED, 1)
@@ -269,13 +266,3 @@ def password_data_server_unresolved(lab: Lab) -> None:
     lab.shows("dns.flags.rcode != 0")
     lab.info("PWD018", 'dns.qry.name contains "data-server"')
     lab.proof("PWD009", f"{_SAVED} || {_ASKED}")
-
-
-class _Resets(socketserver.BaseRequestHandler):
-    """Reads a request, then closes with a reset."""
-
-    def handle(self) -> None:
-        """One connection."""
-        stream = cast(socket.socket, self.request)
-        stream.recv(4096)
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

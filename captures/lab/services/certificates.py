@@ -34,8 +34,8 @@ def leaf(
     names: tuple[str, ...],
     issuer: Authority | None,
     *,
-    starts: timedelta = timedelta(days=-40),
-    ends: timedelta = timedelta(days=300),
+    starts: timedelta,
+    ends: timedelta,
 ) -> tuple[x509.Certificate, Key]:
     """A server certificate for these DNS names (or addresses); signed by itself without an issuer.
 

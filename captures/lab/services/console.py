@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Literal
 
 from captures.lab.cloud import Machine
 from captures.lab.services.password import serve
@@ -30,18 +31,19 @@ def start(
     ip: str = "",
     newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
     ciphers: str = "",
-    oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+    websocket: Literal["works", "dies", "404"] = "works",
 ) -> None:
     """Serve the page and the websocket on a port, with TLS where there is a PEM file of key and chain."""
+    site = type("Console", (_Console,), {"websocket": websocket})
     if pem is None:
-        serve(machine, _Console, port, ip)
+        serve(machine, site, port, ip)
         return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = oldest, newest
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_2, newest
     if ciphers:
         context.set_ciphers(ciphers)
     context.load_cert_chain(pem)
-    serve(machine, type("Tls", (_Tls,), {"context": context}), port, ip)
+    serve(machine, type("Tls", (_Tls,), {"context": context, "site": site}), port, ip)
 
 
 class _Console(BaseHTTPRequestHandler):
@@ -50,6 +52,8 @@ class _Console(BaseHTTPRequestHandler):
     server_version = "Jetty(9.4.51.v20230217)"
     sys_version = ""
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # what is no HTTP at all gets a whole answer, 400, as from Java's servers
+    websocket: Literal["works", "dies", "404"]
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gave it
         """Nothing to the console."""
@@ -65,24 +69,30 @@ class _Console(BaseHTTPRequestHandler):
         self.wfile.write(_PAGE)
 
     def _websocket(self) -> None:
+        if self.websocket == "404":
+            self.send_error(404)
+            return
         digest = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + _GUID.encode()).digest()
         self.send_response(101, "Switching Protocols")
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
         self.send_header("Sec-WebSocket-Accept", base64.b64encode(digest).decode())
         self.end_headers()
+        self.close_connection = True
+        if self.websocket == "dies":
+            return
         self.wfile.write(b"\x82\x0cRFB 003.008\n")
         picture = b"\x82\x7e" + struct.pack("!H", 2400) + bytes(range(240)) * 10
         for _ in range(6):
             time.sleep(1)
             self.wfile.write(picture)
-        self.close_connection = True
 
 
 class _Tls(socketserver.BaseRequestHandler):
     """TLS, then the same; a handshake that the client ends is no error of ours."""
 
     context: ssl.SSLContext
+    site: type[_Console]
     request: socket.socket
 
     def handle(self) -> None:
@@ -90,6 +100,6 @@ class _Tls(socketserver.BaseRequestHandler):
         self.request.settimeout(20)
         with suppress(OSError), self.context.wrap_socket(self.request, server_side=True) as secured:
             secured.settimeout(20)
-            _Console(secured, self.client_address, self.server)
+            self.site(secured, self.client_address, self.server)
             with suppress(OSError):
                 secured.unwrap()

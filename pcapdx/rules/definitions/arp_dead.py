@@ -66,11 +66,20 @@ def arp_dead(view: View) -> Iterator[ArpDead]:
 def speaks(view: View, ip: str, vlan: int | None, vni: int | None, since_ns: int) -> bool:
     """Whether an address sent anything, ARP or IP, in a VLAN from a moment on."""
     for binding in view.bindings:
-        if binding.ip == ip and (vlan is None or binding.vlan == vlan) and binding.vni == vni and binding.last_ns >= since_ns:
+        if (
+            binding.ip == ip
+            and (vlan is None or binding.vlan == vlan)
+            and binding.vni == vni
+            and binding.last_ns >= since_ns
+        ):
             return True
     sides = (
         (flow, half)
-        for flow in (*view.flows.where(server=ip), *view.flows.where(client=ip), *view.flows.where(protocol=17, server=ip))
+        for flow in (
+            *view.flows.where(server=ip),
+            *view.flows.where(client=ip),
+            *view.flows.where(protocol=17, server=ip),
+        )
         for half in (flow.originator, flow.responder)
     )
     return any(

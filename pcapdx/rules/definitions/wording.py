@@ -37,7 +37,17 @@ def duration(ns: int) -> str:
 
 def times(count: int) -> str:
     """``once``, ``twice``, ``five times``, ``14 times``."""
-    words = ("never", "once", "twice", "three times", "four times", "five times", "six times", "seven times", "eight times")
+    words = (
+        "never",
+        "once",
+        "twice",
+        "three times",
+        "four times",
+        "five times",
+        "six times",
+        "seven times",
+        "eight times",
+    )
     return words[count] if count < len(words) else f"{count:,} times"
 
 

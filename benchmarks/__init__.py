@@ -1,0 +1,1 @@
+"""Measurements, never tests: figures are ratios taken side by side in one run."""

@@ -1,0 +1,289 @@
+"""The command line: each command parses, makes one call, prints, exits. Heavy packages are imported where they are used.
+
+Exit status: 0 nothing at or above ``--fail-on``, 1 threshold reached, 2 could not run, 3 ran on damaged input and the
+result is partial. The report goes to standard output, words for people to standard error.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pcapdx import __version__
+from pcapdx.errors import PcapdxError
+
+if TYPE_CHECKING:
+    from pcapdx.diagnose import Analysis
+    from pcapdx.report.document import Document
+
+THRESHOLD_REACHED, COULD_NOT_RUN, PARTIAL = 1, 2, 3
+FORMATS = ("text", "json", "html", "md")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+_report_options = _options(
+    click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML)."),
+    click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True),
+    click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the report to this file."),
+    click.option(
+        "--fail-on", type=click.Choice(["error", "warning", "info"]), help="Exit 1 on such a finding or worse."
+    ),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pcapdx", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Names the root cause of CloudStack network faults in packet captures, and proves it by frame numbers."""
+
+
+@cli.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@_report_options
+@click.option("--decode", is_flag=True, help="Add Wireshark's full tree of the evidence frames (needs tshark).")
+@click.option("--sha256", is_flag=True, help="Put each file's SHA-256 into the report (reads every file twice).")
+def analyze(
+    captures: tuple[str, ...],
+    site_path: str | None,
+    form: str,
+    output: str | None,
+    fail_on: str | None,
+    decode: bool,
+    sha256: bool,
+) -> None:
+    """Diagnose captures of one incident.
+
+    CAPTURE is [NAME[:ROLE]=]PATH, or - for standard input. Roles: tap, bridge, vlan, nic, bond, trunk, router, any.
+    Several captures stand in the order of the path, client side first; the same NAME twice is one capture in pieces.
+    """
+    from pcapdx.diagnose import analyze as run
+    from pcapdx.plugins import load
+    from pcapdx.progress import on_terminal
+    from pcapdx.report.document import document_of
+    from pcapdx.vantage import parse_argument
+
+    arguments = [parse_argument(one) for one in captures]
+    with on_terminal(arguments) as progress:
+        analysis = run(arguments, load(), site=_site(site_path), stdin=sys.stdin.buffer, progress=progress)
+    digests = {}
+    if sha256:
+        from pcapdx.digest import digests_of
+
+        digests = digests_of(arguments)
+    document = document_of(analysis, digests)
+    trees = ""
+    if decode:
+        from pcapdx.report.decoded import decoded
+
+        trees = decoded(document, arguments)
+    _write(_rendered(document, analysis, form, output, trees), output)
+    _exit(analysis, document, fail_on)
+
+
+@cli.command()
+@click.argument("interface")
+@_report_options
+@click.option("--filter", "expression", default="", help="Capture filter (pcap-filter(7)).")
+@click.option("--duration", type=float, metavar="SECONDS", help="Stop by itself.")
+def live(
+    interface: str,
+    site_path: str | None,
+    form: str,
+    output: str | None,
+    fail_on: str | None,
+    expression: str,
+    duration: float | None,
+) -> None:
+    """Capture on INTERFACE (bridge, tap, nic; - for a pipe), tell findings as they become certain, report at the end.
+
+    Ctrl-C stops it.
+    """
+    from pcapdx.live.session import Session, interface_argument
+    from pcapdx.live.stop import on_interrupt
+    from pcapdx.plugins import load
+    from pcapdx.report.document import document_of
+    from pcapdx.report.escape import plain
+
+    with on_interrupt() as stopped:
+        session = Session(
+            interface_argument(interface),
+            load(),
+            site=_site(site_path),
+            expression=expression,
+            stdin=sys.stdin.buffer,
+        )
+        click.echo(f"capturing on {plain(interface)}; Ctrl-C ends it", err=True)
+        for one in session.findings(stopped.is_set, duration):
+            finding = one.finding
+            click.echo(f"{finding.severity.value} {finding.code}  {plain(finding.summary)}", err=True)
+        analysis = session.finish()
+    document = document_of(analysis)
+    _write(_rendered(document, analysis, form, output, ""), output)
+    _exit(analysis, document, fail_on)
+
+
+@cli.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
+@click.option("--protocol", "protocols", multiple=True, help="Only this dissector's messages; may be repeated.")
+def messages(captures: tuple[str, ...], form: str, protocols: tuple[str, ...]) -> None:
+    """Show what the dissectors saw, secrets masked."""
+    from pcapdx.case import Case
+    from pcapdx.diagnose import open_all, read_view
+    from pcapdx.listing import render
+    from pcapdx.plugins import load
+    from pcapdx.site import Site
+    from pcapdx.vantage import parse_argument
+
+    plugins = load()
+    known = {one.name for one in plugins.dissectors}
+    if unknown := set(protocols) - known:
+        raise PcapdxError(f"no dissector named {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    views = tuple(
+        read_view(argument, reader, plugins.dissectors, Site(), thin_out=False)
+        for argument, reader in open_all([parse_argument(one) for one in captures], sys.stdin.buffer)
+    )
+    for line in render(Case(views=views), form, protocols):
+        click.echo(line)
+    if any(not view.capture.complete for view in views):
+        sys.exit(PARTIAL)
+
+
+@cli.command()
+def rules() -> None:
+    """List every rule: code, topic, severity, name."""
+    from pcapdx.plugins import load
+
+    for rule in load().rules:
+        grade = rule.severity.value if rule.severity else "proof"
+        click.echo(f"{rule.code:<8}  {rule.topic.value:<18}  {grade:<8} {rule.name}")
+
+
+@cli.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Print the manual page of a rule (VLAN001) or dissector (dhcp)."""
+    from pcapdx.plugins import load
+
+    plugins = load()
+    for key in (code.upper(), code.lower(), code):
+        if key in plugins.pages:
+            click.echo(plugins.pages[key].strip())
+            return
+    raise PcapdxError(f"no rule or dissector named {code}; pcapdx rules and pcapdx dissectors list them")
+
+
+@cli.command()
+def dissectors() -> None:
+    """List every dissector, what it reads and from which pack it came."""
+    from pcapdx.plugins import load
+
+    plugins = load()
+    for one in plugins.dissectors:
+        yields = ", ".join(kind.__name__ for kind in one.messages)
+        click.echo(f"{one.name:<16} {plugins.modules[one.name]:<28} {one.spec}; yields {yields}")
+
+
+@cli.command()
+def doctor() -> None:
+    """Check this installation: packs, packages, tshark and the tools for live capture."""
+    from pcapdx.doctor import checks
+    from pcapdx.plugins import load
+
+    found = list(checks(load()))
+    for one in found:
+        click.echo(f"{'ok' if one.ok else 'no':<3} {one.what:<18} {one.detail}")
+    if any(one.needed and not one.ok for one in found):
+        sys.exit(COULD_NOT_RUN)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for a shell; load it with: eval "$(pcapdx completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise PcapdxError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "pcapdx", "_PCAPDX_COMPLETE").source())
+
+
+def _site(path: str | None) -> Any:
+    if path is None:
+        return None
+    from pcapdx.site import load_site
+
+    return load_site(Path(path))
+
+
+def _rendered(document: "Document", analysis: "Analysis", form: str, output: str | None, trees: str) -> str:
+    if form == "json":
+        from pcapdx.report import json as as_json
+
+        return as_json.render(document)
+    if form == "html":
+        from pcapdx.report import html, timeline
+
+        return html.render(document, timeline=timeline.draw(timeline.events_of(analysis)), decoded=trees)
+    if form == "md":
+        from pcapdx.report import markdown
+
+        return markdown.render(document, decoded=trees)
+    from pcapdx.report import terminal, text
+
+    colours = output is None and terminal.wants_colour()
+    style = terminal.style if colours else lambda words, kind: words
+    return text.render(document, width=terminal.width(output), style=style) + (f"\n{trees}" if trees else "")
+
+
+def _write(report: str, output: str | None) -> None:
+    if output is None:
+        sys.stdout.write(report)
+        sys.stdout.flush()
+        return
+    try:
+        Path(output).write_text(report, encoding="utf-8")
+    except OSError as error:
+        raise PcapdxError(f"{output}: {error.strerror or error}") from None
+
+
+def _exit(analysis: "Analysis", document: "Document", fail_on: str | None) -> None:
+    grades = ("error", "warning", "info")
+    if fail_on and any(grades.index(one.severity) <= grades.index(fail_on) for one in document.findings):
+        sys.exit(THRESHOLD_REACHED)
+    if analysis.partial:
+        sys.exit(PARTIAL)
+
+
+def main() -> None:
+    """The console script: turns errors into one line and exit status 2, and is silent on a closed pipe."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(COULD_NOT_RUN)
+    except PcapdxError as error:
+        from pcapdx.report.escape import plain
+
+        click.echo(f"pcapdx: {plain(str(error))}", err=True)
+        sys.exit(COULD_NOT_RUN)
+    except BrokenPipeError:
+        # the reader has gone (head, less): nothing to say, and nothing to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,106 @@
+"""The child that captures: tcpdump, else dumpcap, else scapy's sniffer, whichever is installed.
+
+What it writes on its standard output is a pcap or pcapng stream. Stopping takes care that what the kernel still holds is
+written first: tcpdump's block time-out is a second, and a SIGINT before that loses the block.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import BinaryIO, cast
+
+from pcapdx.errors import CaptureError
+
+BUFFER_KIB = 65536
+FLUSH_S = 1.3
+"""tcpdump hands a partly filled block on after one second."""
+STOP_S = 5.0
+
+_DROPPED = re.compile(r"^(\d+) packets? dropped by kernel", re.MULTILINE)
+_SNIFFER = """
+import os, sys
+from scapy.all import conf, sniff
+from scapy.utils import PcapWriter
+out = PcapWriter(os.fdopen(1, "wb", buffering=0), linktype=1, nano=True, sync=True)
+out.write_header(None)
+try:
+    sniff(iface=sys.argv[1], filter=sys.argv[2] or None, store=False, prn=out.write_packet)
+except PermissionError:
+    sys.exit("You don't have permission to perform this capture")
+except (OSError, ValueError) as error:
+    sys.exit(str(error))
+"""
+
+
+def tool() -> str:
+    """Which program would capture: ``tcpdump``, ``dumpcap`` or ``scapy``."""
+    return next((name for name in ("tcpdump", "dumpcap") if shutil.which(name)), "scapy")
+
+
+def command(interface: str, expression: str, *, with_tool: str | None = None) -> list[str]:
+    """The child's command line; an empty ``expression`` captures everything."""
+    name = with_tool or tool()
+    if name == "tcpdump":
+        user = ["-Z", "nobody"] if os.geteuid() == 0 else []
+        options = ["-U", "-s0", "-n", "-B", str(BUFFER_KIB), "--time-stamp-precision=nano", *user]
+        return ["tcpdump", "-i", interface, *options, "-w", "-", *([expression] if expression else [])]
+    if name == "dumpcap":
+        return ["dumpcap", "-q", "-i", interface, "-w", "-", *(["-f", expression] if expression else [])]
+    return [sys.executable, "-c", _SNIFFER, interface, expression]
+
+
+class Child:
+    """A capturing process. ``stdout`` is the stream to read; :meth:`stop` ends it and tells how it went."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._began = time.monotonic()
+        self._errors = tempfile.TemporaryFile()
+        # a session of its own: Ctrl-C must reach us alone, so that the child can be stopped in order
+        self._process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
+        )
+
+    @property
+    def stdout(self) -> BinaryIO:
+        """Where the capture comes from."""
+        return cast(BinaryIO, self._process.stdout)
+
+    @property
+    def running(self) -> bool:
+        """Whether the child is still there."""
+        return self._process.poll() is None
+
+    def messages(self) -> str:
+        """What the child wrote to its standard error."""
+        self._errors.seek(0)
+        return self._errors.read(65536).decode("utf-8", "replace")
+
+    def stop(self) -> None:
+        """Ends the child after it has flushed; kills it when it does not go."""
+        if self.running:
+            time.sleep(FLUSH_S)
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def dropped(self) -> int | None:
+        """Packets the kernel dropped, by tcpdump's last words; None where the tool does not say."""
+        match = _DROPPED.search(self.messages())
+        return int(match[1]) if match else None
+
+    def failure(self, interface: str) -> CaptureError:
+        """The error for a child that never began to write a capture."""
+        lines = [line.strip() for line in self.messages().splitlines() if line.strip()]
+        text = lines[-1] if lines else "the capturing program said nothing"
+        if "permission" in text.lower() or "not permitted" in text.lower():
+            text = "this user may not capture; run as root, or give tcpdump the capabilities cap_net_raw,cap_net_admin"
+        return CaptureError(f"{interface}: {text}")

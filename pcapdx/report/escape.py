@@ -1,0 +1,58 @@
+"""Text from a capture, made harmless for the place it goes to. Every string of a report passes one of these."""
+
+import html
+import re
+import unicodedata
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#|~!])|(?m:^)([+\-=])|(?m:^)(\d+)(\.)")
+
+
+def plain(text: str) -> str:
+    """No control character, line break, escape sequence, or direction override survives; each shows as ``\\xNN``.
+
+    For terminals, logs and pcapng comments: a host name must not be able to move a cursor or turn a sentence round.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _harmless(char) else _shown(char) for char in text)
+
+
+def _harmless(char: str) -> bool:
+    return char.isprintable() and unicodedata.category(char) not in ("Cf", "Co", "Cs", "Zl", "Zp")
+
+
+def _shown(char: str) -> str:
+    point = ord(char)
+    return f"\\x{point:02x}" if point < 256 else f"\\u{point:04x}" if point < 65536 else f"\\U{point:08x}"
+
+
+def markup(text: str) -> str:
+    """For HTML and SVG, in text and in quoted attributes."""
+    return html.escape(plain(text), quote=True)
+
+
+def markdown(text: str) -> str:
+    """For Markdown in text and table cells: nothing is markup, a link, an image or HTML."""
+    escaped = _MARKDOWN.sub(_backslashed, plain(text))
+    return escaped.replace("://", ":\u200b//").replace("@", "@\u200b")
+
+
+def _backslashed(match: re.Match[str]) -> str:
+    if match[4]:
+        return f"{match[3]}\\{match[4]}"
+    return "\\" + (match[1] or match[2])
+
+
+def code(text: str) -> str:
+    """For Markdown's code spans: fenced by more backticks than the text has in a row."""
+    shown = plain(text)
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}".replace("|", "\\|")
+
+
+def cell(text: str) -> str:
+    """For CSV and spreadsheets: nothing begins a formula."""
+    shown = plain(text)
+    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown

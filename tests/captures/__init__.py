@@ -1,0 +1,1 @@
+"""Tests of the captures and of the lab that records them."""

@@ -1,0 +1,91 @@
+"""Every fact that tshark also has equals tshark's, over the public corpus and our own captures."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pcapdx.errors import CaptureError
+from tests.dissectors.oracle import CORPUS, differences, made, stored
+
+OWN = Path(__file__).resolve().parents[2] / "captures"
+
+EXPECTED: dict[str, tuple[str, frozenset[tuple[int, str]]]] = {
+    "PcapPlusPlus/igmplayer": (
+        "Kuznetzov's format under the plain magic number: we see its longer record headers, tshark does not",
+        frozenset({(1, "icmp6")}),
+    ),
+    "arkime/nflog.pcap": ("link type NFLOG is not read", frozenset({(4, "http")})),
+    "nDPI/WebattackRCE.pcap": (
+        "a space within the target: we take the version from the end of the line, tshark cuts at the first space",
+        frozenset({(535, "http")}),
+    ),
+    "nDPI/fuzz-2006-09-29-28586.pcap": (
+        "fuzzed: tshark ends texts at a NUL; and two responses that it finds on retransmitted segments, or not at all",
+        frozenset({(20, "http"), (92, "http"), (115, "http"), (126, "http")}),
+    ),
+    "nDPI/tls_invalid_reads.pcap": (
+        "fuzzed: tshark takes a handshake message of an unknown type for encrypted",
+        frozenset({(6, "tls")}),
+    ),
+    "password-delivered-out-of-order.pcap": (
+        "the FIN came before the bytes in front of it, so tshark waits for it in vain",
+        frozenset({(14, "http")}),
+    ),
+    "suricata-verify/decode-chdlc-01__hdlc-http_1tx.pcap": (
+        "link type Cisco HDLC is not read",
+        frozenset({(4, "http"), (14, "http")}),
+    ),
+    "suricata-verify/http-pipeline-files-with-gap__input.pcap": (
+        "a gap within the body: we tell of the part before it, tshark does not",
+        frozenset({(109, "http")}),
+    ),
+    "tcpdump/arp-oobr.pcap": ("fuzzed: hardware type 19, which tshark takes for ATM", frozenset({(1166, "arp")})),
+    "tcpdump/various_gre.pcap": (
+        "Cisco metadata within GRE is not followed",
+        frozenset((frame, "icmp") for frame in range(25, 35)),
+    ),
+    "zeek/get-to-ssh-server.pcap": (
+        "HTTP sent to port 22: we look at the first byte, tshark at the port",
+        frozenset({(4, "http")}),
+    ),
+    "zeek/pbb.pcap": (
+        "what is within 802.1ah (MAC in MAC) is not read",
+        frozenset({(2, "arp")} | {(frame, "vlan") for frame in range(5, 13)}),
+    ),
+    "zeek/tls-fragmented-handshake.pcap.gz": (
+        "a handshake message of 340 kB, beyond what is put together",
+        frozenset({(411, "tls")}),
+    ),
+}
+
+
+def _corpus() -> list[str]:
+    manifest = CORPUS / "manifest.json"
+    return [one["file"] for one in json.loads(manifest.read_text())["files"]] if manifest.exists() else []
+
+
+def _own() -> list[Path]:
+    """Our captures, save those in xz, which tshark does not open."""
+    return sorted(path for path in OWN.glob("*.pcap*") if path.suffix != ".xz")
+
+
+@pytest.mark.skipif(not _corpus(), reason=f"no corpus at {CORPUS}")
+@pytest.mark.parametrize("name", _corpus())
+def test_equals_tshark_on_the_corpus(name: str) -> None:
+    try:
+        found = differences(CORPUS / name, stored(name))
+    except CaptureError as refused:
+        assert "version" in str(refused) or "length" in str(refused)
+        return
+    reason, expected = EXPECTED.get(name, ("equal", frozenset()))
+    assert {(frame, group) for frame, group, _, _ in found} == expected, (reason, found)
+
+
+@pytest.mark.skipif(not shutil.which("tshark") or not _corpus(), reason=f"no tshark, or no corpus at {CORPUS}")
+@pytest.mark.parametrize("path", _own(), ids=lambda path: path.name)
+def test_equals_tshark_on_our_captures(path: Path) -> None:
+    reason, expected = EXPECTED.get(path.name, ("equal", frozenset()))
+    found = differences(path, made(path))
+    assert {(frame, group) for frame, group, _, _ in found} == expected, (reason, found)
