@@ -66,7 +66,10 @@ def _traffic(generator: random.Random, frames: int, flows: int) -> Iterator[byte
     per_flow = max(8, (frames - small) // flows)
     flights = [_flights(f"{10 + n}-0-113-5.console{n}.example.net") for n in range(SERVER_NAMES)]
     hosts = {
-        vlan: [Host(bytes((2, 1, vlan >> 8, vlan & 255, 0, n + 2)), bytes((10, vlan & 255, 1, n + 2))) for n in range(CLIENTS_PER_VLAN)]
+        vlan: [
+            Host(bytes((2, 1, vlan >> 8, vlan & 255, 0, n + 2)), bytes((10, vlan & 255, 1, n + 2)))
+            for n in range(CLIENTS_PER_VLAN)
+        ]
         for vlan in VLANS
     }
     gateways = {vlan: Host(bytes((2, 1, vlan >> 8, vlan & 255, 0, 1)), bytes((10, vlan & 255, 1, 1))) for vlan in VLANS}
@@ -98,7 +101,9 @@ def _traffic(generator: random.Random, frames: int, flows: int) -> Iterator[byte
 
 
 def _ip(source: bytes, target: bytes, protocol: int, length: int, identity: int) -> bytes:
-    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + length, identity & 0xFFFF, 0x4000, 64, protocol, 0, source, target)
+    head = struct.pack(
+        ">BBHHHBBH4s4s", 0x45, 0, 20 + length, identity & 0xFFFF, 0x4000, 64, protocol, 0, source, target
+    )
     total = sum(struct.unpack(">10H", head))
     total = (total & 0xFFFF) + (total >> 16)
     total = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
@@ -152,11 +157,19 @@ def _flow(
                     yield segment(side, 24, flight[at : at + 1448])
                     sent += 1
     elif port == 80:
-        yield segment(0, 24, b"GET /page/%d HTTP/1.1\r\nHost: www%d.example.net\r\nUser-Agent: bench\r\n\r\n" % (number, number % 50))
+        yield segment(
+            0,
+            24,
+            b"GET /page/%d HTTP/1.1\r\nHost: www%d.example.net\r\nUser-Agent: bench\r\n\r\n" % (number, number % 50),
+        )
         body = max(0, frames - sent - 2) * 2 // 3 * 1448
-        yield segment(1, 24, b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % body)
+        yield segment(
+            1, 24, b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % body
+        )
         sent += 2
     data = bytes([number & 255]) * 1448
+    if port == 443:
+        data = b"\x17\x03\x03" + struct.pack(">H", 1443) + data[:1443]
     while sent < frames:
         yield segment(1, 16, data if port != 22 else data[:200])
         sent += 1
@@ -196,7 +209,9 @@ def _dns(generator: random.Random, vlan: int, client: Host, gateway: Host) -> It
     identity, port = generator.getrandbits(16), 20000 + generator.getrandbits(14)
     name = b"\x05host" + b"%1d" % (number % 10) + b"\x04%04d" % number + b"\x07example\x03net\0"
     question = name + struct.pack(">HH", 1, 1)
-    yield _udp(vlan, client, gateway, (port, 53), struct.pack(">HHHHHH", identity, 0x0100, 1, 0, 0, 0) + question, identity)
+    yield _udp(
+        vlan, client, gateway, (port, 53), struct.pack(">HHHHHH", identity, 0x0100, 1, 0, 0, 0) + question, identity
+    )
     answer = struct.pack(">HHHIH4s", 0xC00C, 1, 1, 300, 4, bytes((198, 51, 100, number % 250)))
     reply = struct.pack(">HHHHHH", identity, 0x8180, 1, 1, 0, 0) + question + answer
     yield _udp(vlan, gateway, client, (53, port), reply, identity + 1)

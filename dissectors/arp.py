@@ -77,9 +77,8 @@ class ArpExchange:
 
 def read(cursor: Cursor) -> Iterator[Arp]:
     """The packet of one frame, also behind an LLC/SNAP header (RFC 1042); padding after it is left alone."""
-    if cursor.peek(1) == _SNAP[:1]:
-        if cursor.take(len(_SNAP), "LLC and SNAP header") != _SNAP:
-            return  # SNAP of something else
+    if cursor.peek(1) == _SNAP[:1] and cursor.take(len(_SNAP), "LLC and SNAP header") != _SNAP:
+        return  # SNAP of something else
     hardware = cursor.u16("hardware type")
     protocol = cursor.u16("protocol type")
     mac_bytes = cursor.u8("hardware address length")

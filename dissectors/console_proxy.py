@@ -150,7 +150,12 @@ def covers(certificate: Certificate, host: str) -> NameVerdict:
 
 
 def _matches(pattern: str, host: str) -> bool:
-    """One name of a certificate against a host; a wildcard stands for one whole label. Broken names match nothing."""
+    """One name of a certificate against a host; a wildcard stands for one whole label. Broken names match nothing.
+
+    On the wire both are ASCII (RFC 9525, 6.3; RFC 6066, 3), internationalized names as A-labels.
+    """
+    if not (pattern.isascii() and host.isascii()):
+        return False
     from service_identity import CertificateError, VerificationError  # here, since few captures need it
     from service_identity.hazmat import DNS_ID, DNSPattern, verify_service_identity
 

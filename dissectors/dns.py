@@ -18,6 +18,7 @@ from pcapdx.frame import Frame, ip_text
 _PORT = 53
 _TCP = 6
 _HEADER = struct.Struct(">6H")
+_TYPE_AND_CLASS = struct.Struct(">HH")
 _RECORD = struct.Struct(">HHIH")
 _NAME_BYTES = 255
 _A, _NS, _CNAME, _PTR, _AAAA = 1, 2, 5, 12, 28
@@ -32,6 +33,9 @@ class Section(StrEnum):
     ANSWER = "answer"
     AUTHORITY = "authority"
     ADDITIONAL = "additional"
+
+
+_SECTIONS = tuple(Section)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,12 +189,12 @@ def _message(cursor: Cursor) -> Dns:
     base = cursor.at
     ident, flags, *counts = _HEADER.unpack(cursor.take(_HEADER.size, "header"))
     known: dict[int, tuple[str, int]] = {}
-    questions = tuple(_question(cursor, base, known) for _ in range(counts[0]))
-    records = tuple(
+    questions = [_question(cursor, base, known) for _ in range(counts[0])]
+    records = [
         _record(cursor, base, known, section)
-        for section, count in zip(Section, counts[1:], strict=True)
+        for section, count in zip(_SECTIONS, counts[1:], strict=True)
         for _ in range(count)
-    )
+    ]
     return Dns(
         id=ident,
         response=bool(flags & 0x8000),
@@ -200,14 +204,15 @@ def _message(cursor: Cursor) -> Dns:
         authoritative=bool(flags & 0x0400),
         recursion_desired=bool(flags & 0x0100),
         recursion_available=bool(flags & 0x0080),
-        questions=questions,
-        records=records,
+        questions=tuple(questions),
+        records=tuple(records),
     )
 
 
 def _question(cursor: Cursor, base: int, known: dict[int, tuple[str, int]]) -> Question:
     asked = name(cursor, base, known)
-    return Question(name=asked, type=cursor.u16("type"), cls=cursor.u16("class"))
+    kind, cls = _TYPE_AND_CLASS.unpack(cursor.take(_TYPE_AND_CLASS.size, "type and class"))
+    return Question(name=asked, type=kind, cls=cls)
 
 
 def _record(cursor: Cursor, base: int, known: dict[int, tuple[str, int]], section: Section) -> Record:

@@ -4,23 +4,21 @@ A :class:`View` is one capture with its tables and messages; a :class:`Case` is 
 another. Tables stay columns; a row becomes a Python value when a rule asks for it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, cast
-
-import numpy as np
+from typing import Any, TypeVar
 
 from pcapdx.capture.records import CaptureFacts
-from pcapdx.dissect import Conversation, Dissector, Flow, Half, Seen, Traffic, in_time_order
-from pcapdx.frame import ip_text, ip_words, mac_text
+from pcapdx.dissect import Conversation, Dissector, Seen, Traffic, in_time_order
+from pcapdx.flowtable import FlowTable
+from pcapdx.frame import ip_text, mac_text
 from pcapdx.model import Anomaly, InternalError
 from pcapdx.sieve.columns import BINDING_COLUMNS, COUNTER_COLUMNS, REPEAT_COLUMNS, TALKER_COLUMNS, Array
 from pcapdx.site import Site
 from pcapdx.vantage import Vantage
 
 M = TypeVar("M")
-TCP, UDP = 6, 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,84 +81,6 @@ class Repeat:
     worst_ns: int
     frames: tuple[int, ...]
     """The first eight copies of that second."""
-
-
-class FlowTable:
-    """The flow table: columns to select by, :class:`~pcapdx.dissect.Flow` values for the few that matter."""
-
-    def __init__(self, rows: Array) -> None:
-        self.rows = rows
-        """FLOW rows; see :mod:`pcapdx.sieve.columns`."""
-        self._flows: dict[int, Flow] = {}
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def at(self, index: int) -> Flow:
-        """The flow at a row."""
-        flow = self._flows.get(index)
-        if flow is None:
-            flow = self._flows[index] = _flow(index, self.rows[index])
-        return flow
-
-    def take(self, mask: Array) -> tuple[Flow, ...]:
-        """The flows whose place in ``mask`` (one bool a row) is true."""
-        return tuple(self.at(int(index)) for index in np.flatnonzero(mask))
-
-    def where(
-        self, *, protocol: int = TCP, ports: Iterable[int] = (), server: str | None = None, client: str | None = None
-    ) -> tuple[Flow, ...]:
-        """Flows of a protocol to any of these responder ports, to and from these addresses (what is not given, any)."""
-        if not len(self.rows):
-            return ()
-        mask = self.rows["protocol"] == protocol
-        wanted = list(ports)
-        if wanted:
-            mask = mask & np.isin(self.rows["port"][:, 1], wanted)
-        if server is not None:
-            mask = mask & self._has_address("dst", server)
-        if client is not None:
-            mask = mask & self._has_address("src", client)
-        return self.take(mask)
-
-    def unanswered(self, *, syns: int = 1) -> tuple[Flow, ...]:
-        """TCP flows whose SYN was seen ``syns`` times at least, with nothing at all from the responder."""
-        if not len(self.rows):
-            return ()
-        rows = self.rows
-        return self.take(
-            (rows["protocol"] == TCP)
-            & (rows["began"] == 1)
-            & (rows["syn"][:, 0] >= syns)
-            & (rows["packets"][:, 1] == 0)
-        )
-
-    def refused(self) -> tuple[Flow, ...]:
-        """TCP flows whose SYN got a RST and no SYN/ACK."""
-        if not len(self.rows):
-            return ()
-        rows = self.rows
-        return self.take(
-            (rows["protocol"] == TCP)
-            & (rows["began"] == 1)
-            & (rows["syn"][:, 1] == 0)
-            & (rows["rst"][:, 1] > 0)
-            & (rows["payload_bytes"][:, 1] == 0)
-        )
-
-    def established(self) -> Array:
-        """One bool a row: TCP flows whose SYN/ACK was seen, or in which both sides sent payload."""
-        rows = self.rows
-        both = (rows["payload_bytes"][:, 0] > 0) & (rows["payload_bytes"][:, 1] > 0)
-        return cast(Array, (rows["protocol"] == TCP) & ((rows["syn"][:, 1] > 0) | both))
-
-    def _has_address(self, side: str, address: str) -> Array:
-        version, *words = ip_words(address)
-        column = self.rows[side]
-        mask = self.rows["ip_version"] == version
-        for i, word in enumerate(words):
-            mask = mask & (column[:, i] == word)
-        return cast(Array, mask)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -285,17 +205,6 @@ class View:
         """Every dissector's messages, in time order."""
         return in_time_order([one for traffic in self.traffic.values() for one in traffic.seen])
 
-    def flows_with(self, frames: Collection[int]) -> tuple[Flow, ...]:
-        """TCP flows that have one of these frames among their SYN, RST, FIN or first and last frames."""
-        rows = self.flows.rows
-        if not len(rows) or not frames:
-            return ()
-        wanted = np.array(sorted(frames))
-        mask = np.isin(rows["syn_frames"], wanted).any(axis=(1, 2))
-        for column in ("rst_frame", "fin_frame", "first_frame", "last_frame", "payload_frame"):
-            mask |= np.isin(rows[column], wanted).any(axis=1)
-        return self.flows.take(mask & (rows["protocol"] == TCP))
-
     def has_dissector(self, name: str) -> bool:
         """Whether a dissector of this name was loaded."""
         return any(one.name == name for one in self._dissectors)
@@ -329,65 +238,6 @@ class Case:
 
 def _seen(value: int) -> int | None:
     return None if value < 0 else value
-
-
-def _flow(index: int, row: Array) -> Flow:
-    return Flow(
-        index=index,
-        protocol=int(row["protocol"]),
-        vlan=int(row["vlan"]),
-        inner_vlan=_seen(int(row["inner_vlan"])),
-        vni=_seen(int(row["vni"])),
-        originator=_half(row, 0),
-        responder=_half(row, 1),
-        began=bool(row["began"]),
-        twins=int(row["twins"]),
-    )
-
-
-def _half(row: Array, side: int) -> Half:
-    def at(name: str) -> int:
-        return int(row[name][side])
-
-    def frame(name: str, counted: str) -> int | None:
-        return at(name) if at(counted) else None
-
-    words = row["src" if side == 0 else "dst"].tolist()
-    stuck = at("stuck_count") > 0
-    return Half(
-        ip=ip_text(int(row["ip_version"]), *words),
-        port=at("port"),
-        mac=mac_text(at("mac")),
-        packets=at("packets"),
-        wire_bytes=at("wire_bytes"),
-        payload_bytes=at("payload_bytes"),
-        stream_bytes=at("next_seq"),
-        syn=at("syn"),
-        fin=at("fin"),
-        rst=at("rst"),
-        retransmissions=at("retransmissions"),
-        zero_windows=at("zero_windows"),
-        first_ns=frame("first_ns", "packets"),
-        last_ns=frame("last_ns", "packets"),
-        first_frame=frame("first_frame", "packets"),
-        last_frame=frame("last_frame", "packets"),
-        syn_frames=tuple(int(number) for number in row["syn_frames"][side][: min(at("syn"), 8)]),
-        first_syn_ns=frame("first_syn_ns", "syn"),
-        last_syn_ns=frame("last_syn_ns", "syn"),
-        rst_frame=frame("rst_frame", "rst"),
-        rst_ns=frame("rst_ns", "rst"),
-        fin_frame=frame("fin_frame", "fin"),
-        fin_ns=frame("fin_ns", "fin"),
-        payload_frame=frame("payload_frame", "payload_bytes"),
-        payload_ns=frame("payload_ns", "payload_bytes"),
-        last_payload_ns=frame("last_payload_ns", "payload_bytes"),
-        mss=at("mss") or None,
-        acked_bytes=at("acked"),
-        largest_payload=at("largest_payload"),
-        stuck_retransmissions=at("stuck_count"),
-        stuck_bytes=at("stuck_bytes"),
-        stuck_frame=at("stuck_frame") if stuck else None,
-    )
 
 
 _TALKER = {column.name: place for place, column in enumerate(TALKER_COLUMNS)}

@@ -6,10 +6,11 @@ from typing import BinaryIO
 
 from pcapdx.capture.records import CaptureFacts, Reader
 from pcapdx.capture.rotated import open_captures, rotated_sets
-from pcapdx.case import Case, FlowTable, View, ViewTables
+from pcapdx.case import Case, View, ViewTables
 from pcapdx.diagnosis import Diagnosed, diagnose
 from pcapdx.dissect import Dissector
 from pcapdx.dissection.feed import Feed
+from pcapdx.flowtable import FlowTable
 from pcapdx.inference import infer
 from pcapdx.model import Doubt, Finding, InternalError, Proof
 from pcapdx.plugins import Plugins
@@ -108,7 +109,7 @@ def read_view(
     for block in reader.blocks():
         if sieve is None:
             sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out)
-        feed.offer(sieve.feed(block), block.data.data, sieve.tables.flows)
+        feed.offer(sieve.feed(block), block.data.data, sieve.tables.flows, sieve.tables.sides)
         if progress is not None:
             progress(reader.facts)
     return make_view(argument, reader.facts, sieve or Sieve(dissectors, fast=False), feed, dissectors, site)
@@ -124,11 +125,12 @@ def make_view(
 ) -> View:
     """What is known so far, as rules see it; may be asked in mid-run (live capture)."""
     tables, state = sieve.tables, sieve.tables.state
-    flows = FlowTable(tables.flows[: int(state[FLOWS])])
+    count = int(state[FLOWS])
+    flows = FlowTable(tables.flows[:count], tables.sides[: 2 * count])
     talkers = tables.talkers[: int(state[TALKERS])]
     left_out = {
         one.name: int(counted) + feed.left_out[bit]
-        for bit, (one, counted) in enumerate(zip(dissectors, sieve.claims.sampled_out.tolist(), strict=False))
+        for bit, (one, counted) in enumerate(zip(dissectors, sieve.claims.settings["left_out"].tolist(), strict=False))
         if counted or feed.left_out[bit]
     }
     return View(
@@ -142,7 +144,7 @@ def make_view(
             counters=tables.counters[0],
         ),
         dissectors=dissectors,
-        traffic=feed.traffic(flows.rows, flows.at),
+        traffic=feed.traffic(flows),
         site=site,
         anomalies=(*facts.anomalies, *feed.anomalies.rows()),
         left_out=left_out,

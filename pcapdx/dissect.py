@@ -142,13 +142,16 @@ class Layer(IntEnum):
 class Sample:
     """Which of many alike frames are worth a message: the first ``first`` of each kind, then one every ``every_ns``.
 
-    Frames are alike when VLAN, addresses, MACs and the payload bytes from ``key_start`` on (64 at most) are equal. The
-    rest is counted and the report says so; that keeps a storm of a million ARP requests as cheap as a hundred.
+    Frames are alike when VLAN, addresses, MACs and the bytes from ``key_start`` on (64 at most) are equal; ports do not
+    count. For :attr:`Layer.TAGS` they are alike when sender and VLAN are. The rest is counted and the report says so;
+    that keeps a storm of a million ARP requests as cheap as a hundred.
     """
 
     first: int
     every_ns: int
     key_start: int = 0
+    by_ends: bool = True
+    """False: frames of other addresses and MACs in the same VLAN may be alike, too."""
 
 
 class End(StrEnum):
@@ -196,6 +199,9 @@ class Half:
     ip: str | None
     port: int
     mac: str | None
+    """Source MAC of its latest frame."""
+    mac_changes: int
+    """Times another MAC than before sent for it."""
     packets: int
     wire_bytes: int
     payload_bytes: int
@@ -298,15 +304,23 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dissector:
-    """What a dissector module declares as ``DISSECTOR``. Claims are data, so a new one changes no code."""
+    """What a dissector module declares as ``DISSECTOR``. Claims are data, so a new one changes no code.
+
+    Either it reads bytes (``read`` and claims), or it builds on another dissector's messages, which are then parsed once.
+    """
 
     name: str
     """Wireshark's protocol name where there is one."""
     spec: str
     """RFC, standard, or CloudStack source file."""
     messages: tuple[type, ...]
-    """The message classes that ``read`` yields."""
-    read: Callable[[Cursor], Iterator[object]]
+    """The message classes that ``read`` or ``refine`` yields."""
+    read: Callable[[Cursor], Iterator[object]] | None = None
+    """Bytes to messages; None for one that builds on another's messages."""
+    builds_on: str | None = None
+    """Name of the dissector whose messages this one refines and whose traffic it pairs; it claims nothing itself."""
+    refine: Callable[[Seen[Any]], Iterator[object]] | None = None
+    """A message of that dissector to messages of this one; None takes them as they are."""
     layer: Layer = Layer.PAYLOAD
     ethertypes: frozenset[int] = frozenset()
     llc_saps: frozenset[int] = frozenset()

@@ -90,7 +90,7 @@ def _declared(module: ModuleType) -> Iterator[Any]:
     for value in vars(module).values():
         home = None
         if isinstance(value, Dissector):
-            home = value.read.__module__
+            home = (value.read or value.pair or value.refine).__module__
         elif isinstance(value, Rule):
             home = value.check.__module__
         elif isinstance(value, TopicPage):

@@ -87,9 +87,7 @@ class Machine:
         self.lab = host.lab
         self.ns = self.lab.namespace(label)
         self.label = label
-        if not ipv6:
-            self.ns.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
-            self.ns.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+        self.ipv6(ipv6)
         self.nics: list[Nic] = []
         self.plug(bridge, mac)
 
@@ -115,6 +113,11 @@ class Machine:
         self.ns.ip("link", "set", nic.name, "up")
         self.nics.append(nic)
         return nic
+
+    def ipv6(self, on: bool) -> None:
+        """Switch IPv6 on or off, with all that a kernel says by itself when it is on."""
+        for scope in ("all", "default"):
+            self.ns.sysctl(f"net.ipv6.conf.{scope}.disable_ipv6", int(not on))
 
     def address(self, ip: str, length: int, gateway: str | None = None, nic: int = 0) -> None:
         """Give a NIC a static address, and the machine a default route."""

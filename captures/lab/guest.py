@@ -52,6 +52,11 @@ class Guest(Machine):
         told = ("-sf", _HOOK, "-e", f"LEASE={self._leases}")  # dhclient gives its script a clean environment
         return self._client(seconds, "dhclient", "-4", "-d", *files, *told, *options, "eth0")
 
+    def dhclient6(self, *, seconds: float) -> subprocess.Popen[str]:
+        """Run ISC dhclient for DHCPv6 for some seconds; what it gets is not used."""
+        files = ("-lf", str(self.lab.folder / "leases6"), "-pf", str(self.lab.folder / "pid6"))
+        return self._client(seconds, "dhclient", "-6", "-d", *files, "-sf", "/bin/true", "eth0")
+
     def udhcpc(self, *, seconds: float | None = None, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """Run BusyBox udhcpc."""
         name = ("-x", f"hostname:{self.name}")

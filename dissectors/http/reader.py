@@ -184,7 +184,7 @@ def _clean_head(request: bool, status: str, headers: tuple[tuple[str, str], ...]
 
 
 def _text(value: bytes) -> str:
-    return bytes(value).decode("latin-1")
+    return bytes(value).decode("ascii", "replace")
 
 
 def _version(number: bytes) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
-from pcapdx.capture.source import ByteStream, Damaged, Source
+from pcapdx.capture.source import ByteStream, DamageError, Source
 from pcapdx.errors import CaptureError
 
 CHUNK_BYTES = 64 * 1024
@@ -27,9 +27,20 @@ XZ_MEMORY_LIMIT = 256 * 1024 * 1024
 class Decoder(Protocol):
     """One compressed member, as the decompressors of ``bz2`` and ``lzma`` are."""
 
-    eof: bool
-    needs_input: bool
-    unused_data: bytes | None
+    @property
+    def eof(self) -> bool:
+        """The member has ended."""
+        ...
+
+    @property
+    def needs_input(self) -> bool:
+        """There is nothing more to be had without more data."""
+        ...
+
+    @property
+    def unused_data(self) -> bytes | None:
+        """What was given but lies behind the end of the member."""
+        ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """The next bytes, at most ``max_length`` of them."""
@@ -139,14 +150,14 @@ class Decompressed:
         self._starved = False
 
     def readinto(self, view: memoryview) -> int:
-        """Fill the front of ``view`` with the next plain bytes; 0 at the end. Raises :class:`Damaged`."""
+        """Fill the front of ``view`` with the next plain bytes; 0 at the end. Raises :class:`DamageError`."""
         while True:
             if self._decoder.eof and not self._next_member():
                 return 0
             hungry = self._decoder.needs_input or self._starved
             data = self._feed() if hungry else b""
             if hungry and not data:
-                raise Damaged(self._compression, "cut-short", f"The {self._compression} data end too early.")
+                raise DamageError(self._compression, "cut-short", f"The {self._compression} data end too early.")
             plain = self._unpack(data, len(view))
             self._starved = not plain
             if plain:
@@ -158,7 +169,7 @@ class Decompressed:
             return self._decoder.decompress(data, most)
         except Exception as error:  # each library raises its own, RuntimeError among them
             what = f"The {self._compression} data cannot be unpacked any further ({error})."
-            raise Damaged(self._compression, "corrupt", what) from error
+            raise DamageError(self._compression, "corrupt", what) from error
 
     def _feed(self) -> bytes:
         if self._at == self._end and not self._read():
@@ -189,6 +200,6 @@ class Decompressed:
             return False
         if not rest.startswith(self._magics):
             what = f"Bytes that are no {self._compression} data follow the end of the compressed capture."
-            raise Damaged(self._compression, "trailing-bytes", what, lost=False)
+            raise DamageError(self._compression, "trailing-bytes", what, lost=False)
         self._decoder = self._make()
         return True

@@ -1,6 +1,7 @@
 """Opens a capture: finds out what a file or pipe holds, and says in one sentence when that is no capture."""
 
 from codecs import getincrementaldecoder
+from pathlib import Path
 from typing import BinaryIO
 
 from pcapdx.capture.decompress import Decompressed, compression_of
@@ -63,7 +64,7 @@ def _file(path: str, stdin: BinaryIO | None) -> BinaryIO:
             raise CaptureError("standard input is not connected")
         return stdin
     try:
-        return open(path, "rb", buffering=0)
+        return Path(path).open("rb", buffering=0)
     except FileNotFoundError:
         raise CaptureError(f"{path} does not exist") from None
     except IsADirectoryError:

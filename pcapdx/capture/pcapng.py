@@ -28,7 +28,7 @@ from pcapdx.capture.pcapng_walk import (
 )
 from pcapdx.capture.records import NO_TIME, CaptureFacts, Interface
 from pcapdx.capture.source import Window
-from pcapdx.capture.walk import BAD_OPTIONS, COMMENTED, FIRST_NS, LAST_NS, LAST_TIME, TIMELESS, new_tally
+from pcapdx.capture.walk import COMMENTED, FIRST_NS, LAST_NS, LAST_TIME, TIMELESS, new_tally
 from pcapdx.compiled import compiled
 from pcapdx.errors import CaptureError
 
@@ -245,7 +245,7 @@ class Pcapng:
         self._window.start += size
 
     def _settle(self, records: npt.NDArray[Any]) -> None:
-        """After a walk: work out the times it could not, and bring to the facts what it counted."""
+        """After a walk: work out the times it could not, and bring to the facts the drops it counted."""
         facts, tally = self._facts, self.tally
         for index in self._odd_units:  # a stamp of 2**63 looks like no time here: a million years, or a lie
             rows = np.flatnonzero((records["interface"] == index) & (records["ts_ns"] != NO_TIME))
@@ -258,13 +258,6 @@ class Pcapng:
         for index in np.flatnonzero(self._rows["drops"]).tolist():
             interface = facts.interfaces[index]
             interface.dropped = max(interface.dropped or 0, int(self._rows["drops"][index]))
-        if tally[TIMELESS]:
-            what = "Frames have times before 1677 or after 2262; they are taken as having none."
-            note(facts, self.protocol, "time-out-of-range", what, None, lost=False, count=int(tally[TIMELESS]))
-        if tally[BAD_OPTIONS]:
-            what = "Frames have a broken option list; what it says beyond the break is lost."
-            note(facts, self.protocol, "bad-frame-options", what, None, count=int(tally[BAD_OPTIONS]))
-        tally[TIMELESS] = tally[BAD_OPTIONS] = 0
 
 
 def units_per_second(interface: Interface) -> int:

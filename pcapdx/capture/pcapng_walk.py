@@ -120,7 +120,8 @@ def _packet(
 ) -> int:
     """Write the record of an enhanced or old packet block, whose fixed parts are as long; 0 when all is well.
 
-    Where the interface has no whole factor, ``ts_ns`` is the timestamp itself as a signed number, for Python to work out.
+    Where the interface has no whole factor, ``ts_ns`` is the timestamp itself, as a signed number, for Python to
+    work out.
     """
     if size < 32:
         return HAND_BACK

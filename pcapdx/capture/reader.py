@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pcapdx.capture.notes import note
 from pcapdx.capture.records import NO_TIME, RECORD, Block, CaptureFacts, Piece
 from pcapdx.capture.source import Source, Window
-from pcapdx.capture.walk import CUT_FRAMES, FIRST_NS, LAST_NS
+from pcapdx.capture.walk import BAD_OPTIONS, CUT_FRAMES, FIRST_NS, LAST_NS, TIMELESS
 
 RECORDS = 65_536
 """Frames in a block at most."""
@@ -56,6 +56,7 @@ class FileReader:
                     self._tell_end()
                     break
             self._update()
+            self._tell_counts()
         finally:
             self.close()
 
@@ -71,6 +72,16 @@ class FileReader:
         if window.start < window.end and not (damage and damage.lost):
             what = f"The file ends within a record, after frame {self._container.frames}."
             note(self.facts, self._container.protocol, "cut-short", what, window.offset)
+
+    def _tell_counts(self) -> None:
+        """Say what the walk counted of frames that are odd."""
+        timeless, broken = (int(self._container.tally[place]) for place in (TIMELESS, BAD_OPTIONS))
+        if timeless:
+            what = "Frames have times before 1677 or after 2262; they are taken as having none."
+            note(self.facts, self._container.protocol, "time-out-of-range", what, None, lost=False, count=timeless)
+        if broken:
+            what = "Frames have a broken option list; what it says beyond the break is lost."
+            note(self.facts, self._container.protocol, "bad-frame-options", what, None, count=broken)
 
     def _update(self) -> None:
         facts, tally = self.facts, self._container.tally

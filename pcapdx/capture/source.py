@@ -12,7 +12,7 @@ FAST_BYTES = 256 * 1024
 """Captures up to this size are read by the plain kernels; larger ones are worth loading the compiled ones."""
 
 
-class Damaged(Exception):
+class DamageError(Exception):
     """The stream cannot be read on; :class:`Window` keeps it, nobody else sees it."""
 
     def __init__(self, protocol: str, kind: str, what: str, *, lost: bool = True) -> None:
@@ -63,7 +63,7 @@ class Source:
         return self._head[:size]
 
     def readinto(self, view: memoryview) -> int:
-        """Fill the front of ``view``; 0 at the end. Raises :class:`Damaged` where the system cannot read."""
+        """Fill the front of ``view``; 0 at the end. Raises :class:`DamageError` where the system cannot read."""
         if self._head:
             size = min(len(view), len(self._head))
             view[:size], self._head = self._head[:size], self._head[size:]
@@ -71,7 +71,9 @@ class Source:
         try:
             return self._take(view)
         except OSError as error:
-            raise Damaged("file", "read-error", f"The file cannot be read on: {error.strerror or error}.") from error
+            raise DamageError(
+                "file", "read-error", f"The file cannot be read on: {error.strerror or error}."
+            ) from error
 
     def _take(self, view: memoryview) -> int:
         got = self._raw.readinto(view)
@@ -92,7 +94,7 @@ class Window:
     def __init__(self, stream: ByteStream, size: int) -> None:
         self.start = 0
         self.end = 0
-        self.damage: Damaged | None = None
+        self.damage: DamageError | None = None
         self._stream = stream
         self._before = 0
         self._ended = False
@@ -144,7 +146,7 @@ class Window:
     def _read(self) -> int:
         try:
             got = self._stream.readinto(self.view[self.end :])
-        except Damaged as damage:
+        except DamageError as damage:
             self.damage = damage
             got = 0
         self._ended = got == 0

@@ -4,16 +4,17 @@ Memory is bounded: a stream by what its dissectors ask for, all streams together
 are read as far as they go, and take no more), a dissector's messages by ``MOST_MESSAGES``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from pcapdx.dissect import (
     Conversation,
     Cursor,
     Dissector,
     End,
-    Flow,
     Layer,
     Malformed,
     Seen,
@@ -23,10 +24,11 @@ from pcapdx.dissect import (
 )
 from pcapdx.dissection.anomalies import AnomalyCounter
 from pcapdx.dissection.streams import Assembled, Direction, Segment, assemble
+from pcapdx.flowtable import FlowTable
 from pcapdx.frame import TWIN, Frame
 from pcapdx.model import InternalError
 from pcapdx.sieve.columns import ANOMALIES, ANOMALY_LAYERS, Array
-from pcapdx.sieve.engine import ClaimedFrame
+from pcapdx.sieve.engine import Claimed
 
 MOST_STREAM_BYTES = 64 << 20
 MOST_MESSAGES = 50_000
@@ -54,6 +56,7 @@ class Feed:
     def __init__(self, dissectors: Sequence[Dissector], capture: str, *, strict: bool = False) -> None:
         self._dissectors = tuple(dissectors)
         self._stream_mask = sum(1 << i for i, one in enumerate(dissectors) if one.tcp_ports or one.tcp_first_bytes)
+        self._datagram_mask = sum(1 << i for i, one in enumerate(dissectors) if _claims_datagrams(one))
         self._strict = strict
         """Let a dissector's bug escape (tests) instead of reporting it."""
         self._datagrams: list[list[Seen[Any]]] = [[] for _ in dissectors]
@@ -65,45 +68,61 @@ class Feed:
         self.left_out = [0] * len(self._dissectors)
         """By dissector: frames beyond MOST_MESSAGES."""
 
-    def offer(self, claimed: Iterator[ClaimedFrame], data: memoryview, flows: Array) -> None:
-        """Takes the claimed frames of a block; ``flows`` is the sieve's table, in which full streams are closed."""
-        for one in claimed:
-            frame = one.frame
-            if frame.anomaly:
-                self._note_headers(frame)
-            if frame.claims == 0:
-                continue
-            if frame.ip_protocol == TCP and frame.flow >= 0:
-                self._keep_segment(frame, data, one.start)
-            self._read_datagram(frame, data, one.start)
+    def offer(self, claimed: Claimed, data: memoryview, flows: Array, sides: Array) -> None:
+        """Takes the claimed frames of a block; the sieve's flow tables, in which full streams are closed, are asked."""
+        rows = claimed.rows
+        if not len(rows):
+            return
+        for row in rows[rows["anomaly"] > 0].tolist():
+            self._note_headers(Frame._make(row))
+        of_streams = (rows["ip_protocol"] == TCP) & (rows["flow"] >= 0) & (rows["claims"] & self._stream_mask > 0)
+        self._keep_segments(rows, of_streams & (rows["flags"] & TWIN == 0), claimed.starts, data)
+        for place in np.flatnonzero(rows["claims"] & self._datagram_mask > 0).tolist():
+            self._read_datagram(Frame._make(rows[place].tolist()), data, claimed.starts[place])
         if self._kept_bytes > MOST_STREAM_BYTES:
-            self._make_room(flows)
+            self._make_room(flows, sides)
 
     def _note_headers(self, frame: Frame) -> None:
         kind = ANOMALIES[frame.anomaly & 15]
         layer = ANOMALY_LAYERS[frame.anomaly >> 4]
         self.anomalies.add(layer, kind, "", frame=frame.number, offset=frame.anomaly_offset)
 
-    def _keep_segment(self, frame: Frame, data: memoryview, start: int) -> None:
-        if frame.payload_wire_bytes == 0 or frame.flags & TWIN:
-            return
-        stream_claims = frame.claims & self._stream_mask
-        if not stream_claims:
-            return
-        stream = self._streams.get(frame.flow)
-        if stream is None:
-            if frame.flow in self._read:
-                return
-            stream = self._streams[frame.flow] = _Stream()
-        stream.claims |= stream_claims
-        payload = bytes(data[start + frame.payload_offset : start + frame.end_offset])
-        side = stream.originator if frame.from_originator else stream.responder
-        side.add(Segment(frame, payload))
-        self._kept_bytes += len(payload)
+    def _keep_segments(self, rows: Array, wanted: Array, starts: list[int], data: memoryview) -> None:
+        """Copies the payloads of TCP segments; column by column, for there may be very many."""
+        kept = rows[wanted]
+        columns = (
+            kept[name].tolist()
+            for name in (
+                "flow",
+                "from_originator",
+                "claims",
+                "number",
+                "tcp_seq",
+                "payload_wire_bytes",
+                "payload_offset",
+                "end_offset",
+            )
+        )
+        begins = [starts[place] for place in np.flatnonzero(wanted).tolist()]
+        for place, (start, flow, first, claims, number, sequence, wire, begin, end) in enumerate(
+            zip(begins, *columns, strict=True)
+        ):
+            stream = self._streams.get(flow)
+            if stream is None:
+                if flow in self._read:
+                    continue
+                stream = self._streams[flow] = _Stream()
+            stream.claims |= claims & self._stream_mask
+            payload = bytes(data[start + begin : start + end])
+            side = stream.originator if first else stream.responder
+            side.add(Segment(kept, place, number, sequence, wire, payload))
+            self._kept_bytes += len(payload)
 
     def _read_datagram(self, frame: Frame, data: memoryview, start: int) -> None:
         for bit, dissector in enumerate(self._dissectors):
-            if not frame.claims >> bit & 1 or (frame.ip_protocol == TCP and dissector.layer is Layer.PAYLOAD):
+            if not (frame.claims & self._datagram_mask) >> bit & 1:
+                continue
+            if frame.ip_protocol == TCP and dissector.layer is Layer.PAYLOAD:
                 continue
             if len(self._datagrams[bit]) >= MOST_MESSAGES:
                 self.left_out[bit] += 1
@@ -116,32 +135,35 @@ class Feed:
     def _run(self, dissector: Dissector, cursor: Cursor, number: int | None) -> Iterator[object]:
         """The dissector's messages; what it raises becomes an anomaly or an internal error."""
         try:
-            yield from dissector.read(cursor)
+            if dissector.read is not None:
+                yield from dissector.read(cursor)
         except Malformed as problem:
             self.anomalies.add(dissector.name, "malformed", problem.what, frame=number, offset=problem.offset)
         except Truncated as problem:
             self.anomalies.add(dissector.name, "truncated", problem.what, frame=number, offset=problem.offset)
         except Exception as bug:  # a plug-in's bug must not end the run
-            if self._strict:
-                raise
-            self._bugs.setdefault(
-                dissector.name, InternalError(plugin=dissector.name, what=f"{type(bug).__name__}: {bug}")
-            )
+            self._note_bug(dissector, bug)
 
-    def _make_room(self, flows: Array) -> None:
+    def _note_bug(self, dissector: Dissector, bug: Exception) -> None:
+        if self._strict:
+            raise bug
+        self._bugs.setdefault(dissector.name, InternalError(plugin=dissector.name, what=f"{type(bug).__name__}: {bug}"))
+
+    def _make_room(self, flows: Array, sides: Array) -> None:
         """Reads the older half of the streams and lets them take no more."""
         for index in list(self._streams)[: len(self._streams) // 2 + 1]:
             stream = self._streams.pop(index)
             self._kept_bytes -= stream.originator.kept_bytes + stream.responder.kept_bytes
-            self._read[index] = self._read_stream(index, stream, flows[index])
+            limit = int(flows[index]["stream_limit"])
+            self._read[index] = self._read_stream(stream, sides[2 * index : 2 * index + 2], limit)
             flows[index]["stream_limit"] = 0
 
-    def _read_stream(self, index: int, stream: _Stream, row: Array) -> _Read:
+    def _read_stream(self, stream: _Stream, sides: Array, limit: int) -> _Read:
         seen: dict[int, list[Seen[Any]]] = {}
         ends = []
         for side, direction in enumerate((stream.originator, stream.responder)):
-            assembled = assemble(direction, int(row["base_seq"][side]))
-            end = _end_of(assembled, side, row)
+            assembled = assemble(direction, int(sides[side]["base_seq"]))
+            end = _end_of(assembled, sides[side], sides[1 - side], limit)
             ends.append(end)
             for bit, dissector in enumerate(self._dissectors):
                 if stream.claims >> bit & 1:
@@ -153,26 +175,27 @@ class Feed:
             return
         cursor = Cursor(assembled.data, closed=end is End.FIN)
         begin = 0
-        for message in self._run(dissector, cursor, assembled.frames[-1].number):
-            carriers = assembled.carriers(begin, max(cursor.at, begin + 1)) or assembled.frames[-1:]
-            completed = max(carriers, key=lambda frame: frame.number)
-            numbers = tuple(dict.fromkeys(frame.number for frame in carriers))
-            yield Seen(message=message, frame=completed, frames=numbers, from_originator=side == 0)
+        for message in self._run(dissector, cursor, assembled.segments[-1].number):
+            carriers = assembled.carriers(begin, max(cursor.at, begin + 1)) or assembled.segments[-1:]
+            completed = max(carriers, key=lambda segment: segment.number)
+            numbers = tuple(dict.fromkeys(segment.number for segment in carriers))
+            yield Seen(message=message, frame=completed.frame, frames=numbers, from_originator=side == 0)
             begin = cursor.at
 
-    def traffic(self, rows: Array, flow: Callable[[int], Flow]) -> dict[str, Traffic]:
+    def traffic(self, flows: FlowTable) -> dict[str, Traffic]:
         """By dissector name: all it saw, in time order, with the flows it saw it in.
 
-        ``rows`` is the sieve's flow table. May be asked in mid-run; streams still open are read as far as they go.
+        May be asked in mid-run; streams still open are read as far as they go.
         """
         reads = dict(self._read)
         for index, stream in self._streams.items():
-            reads[index] = self._read_stream(index, stream, rows[index])
-        by_dissector: dict[str, Traffic] = {}
+            limit = int(flows.rows[index]["stream_limit"])
+            reads[index] = self._read_stream(stream, flows.sides[2 * index : 2 * index + 2], limit)
+        found: dict[str, Traffic] = {}
         for bit, dissector in enumerate(self._dissectors):
             conversations = tuple(
                 Conversation(
-                    flow=flow(index),
+                    flow=flows.at(index),
                     seen=in_time_order(read.seen[bit]),
                     originator_end=read.ends[0],
                     responder_end=read.ends[1],
@@ -182,8 +205,34 @@ class Feed:
             )
             seen = [one for one in self._datagrams[bit] if not one.frame.flags & TWIN]
             seen.extend(one for conversation in conversations for one in conversation.seen)
-            by_dissector[dissector.name] = Traffic(seen=in_time_order(seen), conversations=conversations)
-        return by_dissector
+            found[dissector.name] = Traffic(seen=in_time_order(seen), conversations=conversations)
+        for dissector in self._dissectors:
+            if dissector.builds_on is not None:
+                found[dissector.name] = self._refined(dissector, found.get(dissector.builds_on, Traffic()))
+        return found
+
+    def _refined(self, dissector: Dissector, traffic: Traffic) -> Traffic:
+        """Another dissector's traffic, message by message turned into this one's."""
+        if dissector.refine is None:
+            return traffic
+        conversations = tuple(
+            replace(one, seen=seen)
+            for one in traffic.conversations
+            if (seen := tuple(self._refine_each(dissector, one.seen)))
+        )
+        in_streams = {id(one) for conversation in traffic.conversations for one in conversation.seen}
+        alone = self._refine_each(dissector, [one for one in traffic.seen if id(one) not in in_streams])
+        everything = [*alone, *(one for conversation in conversations for one in conversation.seen)]
+        return Traffic(seen=in_time_order(everything), conversations=conversations)
+
+    def _refine_each(self, dissector: Dissector, seen: Iterable[Seen[Any]]) -> Iterator[Seen[Any]]:
+        assert dissector.refine is not None
+        try:
+            for one in seen:
+                for message in dissector.refine(one):
+                    yield replace(one, message=message)
+        except Exception as bug:  # a plug-in's bug must not end the run
+            self._note_bug(dissector, bug)
 
     @property
     def bugs(self) -> tuple[InternalError, ...]:
@@ -209,14 +258,18 @@ def _span(frame: Frame, layer: Layer) -> tuple[int, int]:
     return begin, frame.wire_bytes - begin
 
 
-def _end_of(assembled: Assembled, side: int, row: Array) -> End:
+def _end_of(assembled: Assembled, sender: Array, receiver: Array, limit: int) -> End:
     """How a direction ended, from what was put together and what the sieve saw beyond it."""
     if assembled.stop is not End.OPEN:
         return assembled.stop
-    if int(row["next_seq"][side]) > len(assembled.data):
-        return End.LIMIT if row["spooled"][side] >= row["stream_limit"] else End.GAP
-    if row["fin"][side]:
+    if int(sender["next_seq"]) > len(assembled.data):
+        return End.LIMIT if sender["spooled"] >= limit else End.GAP
+    if sender["fin"]:
         return End.FIN
-    if row["rst"][side] or row["rst"][1 - side]:
+    if sender["rst"] or receiver["rst"]:
         return End.RST
     return End.OPEN
+
+
+def _claims_datagrams(one: Dissector) -> bool:
+    return bool(one.ethertypes or one.llc_saps or one.eth_dsts or one.ip_protocols or one.udp_ports)

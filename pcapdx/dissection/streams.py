@@ -9,21 +9,31 @@ from dataclasses import dataclass, field
 
 from pcapdx.dissect import End
 from pcapdx.frame import Frame
+from pcapdx.sieve.columns import Array
 
 MASK32 = 0xFFFF_FFFF
 
 
 @dataclass(slots=True)
 class Segment:
-    """One segment with payload."""
+    """One segment with payload. Its frame stays a row of columns until a message needs it."""
 
-    frame: Frame
+    rows: Array
+    place: int
+    number: int
+    sequence: int
+    wire_bytes: int
     payload: bytes
 
     @property
     def cut(self) -> bool:
         """The snap length took part of its payload."""
-        return len(self.payload) < self.frame.payload_wire_bytes
+        return len(self.payload) < self.wire_bytes
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that carried it."""
+        return Frame._make(self.rows[self.place].tolist())
 
 
 @dataclass(slots=True)
@@ -45,14 +55,14 @@ class Assembled:
 
     data: bytes
     ends: tuple[int, ...]
-    """Offset just behind the bytes that ``frames`` at the same place contributed; ascending."""
-    frames: tuple[Frame, ...]
+    """Offset just behind the bytes that ``segments`` at the same place contributed; ascending."""
+    segments: tuple[Segment, ...]
     stop: End
     """GAP or CUT where that ended the bytes, otherwise OPEN."""
 
-    def carriers(self, begin: int, end: int) -> tuple[Frame, ...]:
-        """The frames that carried bytes ``begin`` to ``end``, in stream order."""
-        return self.frames[bisect_left(self.ends, begin + 1) : bisect_left(self.ends, end) + 1]
+    def carriers(self, begin: int, end: int) -> tuple[Segment, ...]:
+        """The segments that carried bytes ``begin`` to ``end``, in stream order."""
+        return self.segments[bisect_left(self.ends, begin + 1) : bisect_left(self.ends, end) + 1]
 
 
 def assemble(direction: Direction, base_seq: int) -> Assembled:
@@ -60,11 +70,11 @@ def assemble(direction: Direction, base_seq: int) -> Assembled:
 
     Where the capture began in mid-stream the earliest segment begins it, even if it came out of order.
     """
-    placed = [(_relative(segment.frame.tcp_seq, base_seq), segment) for segment in direction.segments]
+    placed = [(_relative(segment.sequence, base_seq), segment) for segment in direction.segments]
     placed.sort(key=lambda pair: pair[0])
     parts: list[bytes] = []
     ends: list[int] = []
-    frames: list[Frame] = []
+    used: list[Segment] = []
     begin = min(placed[0][0], 0) if placed else 0
     reached = begin
     stop = End.OPEN
@@ -80,11 +90,11 @@ def assemble(direction: Direction, base_seq: int) -> Assembled:
             parts.append(fresh)
             reached += len(fresh)
             ends.append(reached - begin)
-            frames.append(segment.frame)
+            used.append(segment)
     else:
         if cut_at == reached and placed:
             stop = End.CUT
-    return Assembled(b"".join(parts), tuple(ends), tuple(frames), stop)
+    return Assembled(b"".join(parts), tuple(ends), tuple(used), stop)
 
 
 def _relative(sequence: int, base: int) -> int:

@@ -81,7 +81,7 @@ def _messages(view: View, cited: set[int]) -> Iterator[Event]:
 
 def _milestones(view: View, cited: set[int]) -> Iterator[Event]:
     """SYN, SYN/ACK, RST and FIN of flows that have a cited frame among them."""
-    for flow in view.flows_with(cited):
+    for flow in view.flows.having(cited):
         for ts_ns, frame, from_originator, label in _moments(flow):
             here, there = (flow.originator, flow.responder) if from_originator else (flow.responder, flow.originator)
             yield Event(

@@ -4,48 +4,50 @@ A claim is a bit of a 63-bit mask, so a new dissector changes no kernel code. Da
 dissector's :class:`~pcapdx.dissect.Sample`; stream claims by how many bytes of each direction it wants.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pcapdx.dissect import Dissector, Sample
 from pcapdx.sieve.columns import Array
-from pcapdx.sieve.layers import be8
-from pcapdx.sieve.tables import mix
+from pcapdx.sieve.tables import hash_bytes, mix
 
 MOST_DISSECTORS = 63
-SAMPLE_SLOTS = 1 << 15
+SAMPLE_SLOTS = 1 << 16
 SAMPLED_BYTES = 64
 
+# where in the one look-up table the masks of each kind of claim begin
+UDP_PORTS, TCP_PORTS, ETHERTYPES = 0, 1 << 16, 2 << 16
+IP_PROTOCOLS, LLC_SAPS, TCP_FIRST_BYTES = 3 << 16, (3 << 16) + 256, (3 << 16) + 512
+MASKS = (3 << 16) + 768
+
+MAC_ROW = np.dtype([("mac", "i8"), ("mask", "i8")])
 SAMPLE_ROW = np.dtype([("digest", "i8"), ("count", "i8"), ("last_ns", "i8")])
+SETTING = np.dtype(
+    [
+        ("stream_bytes", "i8"),  # bytes of each direction of a stream it wants
+        ("layer", "i8"),  # its Layer, where the bytes that make frames alike are
+        ("first", "i8"),  # frames alike to hand on before thinning out; 0 for all
+        ("every_ns", "i8"),  # then one in so long
+        ("key_start", "i8"),
+        ("by_ends", "i8"),  # 1: addresses make frames alike, too
+        ("left_out", "i8"),  # frames counted instead of handed on
+    ]
+)
 
 
 class Claims(NamedTuple):
-    """The look-up tables; a mask has bit i set for dissector i."""
+    """What dissectors declared, as arrays; a mask has bit i set for dissector i."""
 
-    ethertypes: Array
-    llc_saps: Array
-    eth_dsts: Array
-    """Destination MACs that anyone claims,"""
-    eth_dst_masks: Array
-    """and the mask of each."""
-    ip_protocols: Array
-    udp_ports: Array
-    tcp_ports: Array
-    tcp_first_bytes: Array
-    stream_bytes: Array
-    """By dissector: bytes of each direction it wants."""
-    sample_first: Array
-    """By dissector: frames alike to hand on before thinning out; 0 for all."""
-    sample_every_ns: Array
-    sample_layer: Array
-    """By dissector: its Layer, where the bytes that make frames alike are."""
-    sample_start: Array
+    masks: Array
+    """Masks by port, ethertype, protocol, SAP and first byte; see the constants for where each begins."""
+    macs: Array
+    """Destination MACs that anyone claims, MAC_ROW."""
+    settings: Array
+    """By dissector, SETTING."""
     samples: Array
-    """Direct-mapped table of what was handed on, SAMPLE_ROW."""
-    sampled_out: Array
-    """By dissector: frames counted instead of handed on."""
+    """What was handed on lately, SAMPLE_ROW; a hash table with four places a kind."""
 
 
 def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
@@ -55,137 +57,154 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
     """
     if len(dissectors) > MOST_DISSECTORS:
         raise ValueError(f"at most {MOST_DISSECTORS} dissectors can be loaded, not {len(dissectors)}")
-    size = len(dissectors) or 1
-    macs = sorted({mac for one in dissectors for mac in one.eth_dsts})
-    samples = [one.sample if thin_out and one.sample else Sample(first=0, every_ns=0) for one in dissectors]
+    masks = np.zeros(MASKS, np.int64)
+    declared: tuple[tuple[int, Callable[[Dissector], Iterable[int]]], ...] = (
+        (UDP_PORTS, lambda one: one.udp_ports),
+        (TCP_PORTS, lambda one: one.tcp_ports),
+        (ETHERTYPES, lambda one: one.ethertypes),
+        (IP_PROTOCOLS, lambda one: one.ip_protocols),
+        (LLC_SAPS, lambda one: one.llc_saps),
+        (TCP_FIRST_BYTES, lambda one: one.tcp_first_bytes),
+    )
+    settings = np.zeros(max(len(dissectors), 1), SETTING)
+    for bit, one in enumerate(dissectors):
+        for begin, values in declared:
+            for value in values(one):
+                masks[begin + value] |= 1 << bit
+        sample = one.sample if thin_out and one.sample else Sample(first=0, every_ns=0)
+        settings[bit] = (
+            one.stream_bytes,
+            one.layer,
+            sample.first,
+            sample.every_ns,
+            sample.key_start,
+            sample.by_ends,
+            0,
+        )
+    wanted = sorted({mac for one in dissectors for mac in one.eth_dsts})
+    macs = [(mac, sum(1 << bit for bit, one in enumerate(dissectors) if mac in one.eth_dsts)) for mac in wanted]
     return Claims(
-        ethertypes=_masks(65536, [one.ethertypes for one in dissectors]),
-        llc_saps=_masks(256, [one.llc_saps for one in dissectors]),
-        eth_dsts=np.array(macs, dtype=np.int64),
-        eth_dst_masks=np.array(
-            [sum(1 << i for i, one in enumerate(dissectors) if mac in one.eth_dsts) for mac in macs], dtype=np.int64
-        ),
-        ip_protocols=_masks(256, [one.ip_protocols for one in dissectors]),
-        udp_ports=_masks(65536, [one.udp_ports for one in dissectors]),
-        tcp_ports=_masks(65536, [one.tcp_ports for one in dissectors]),
-        tcp_first_bytes=_masks(256, [one.tcp_first_bytes for one in dissectors]),
-        stream_bytes=_column(size, [one.stream_bytes for one in dissectors]),
-        sample_first=_column(size, [one.first for one in samples]),
-        sample_every_ns=_column(size, [one.every_ns for one in samples]),
-        sample_layer=_column(size, [int(one.layer) for one in dissectors]),
-        sample_start=_column(size, [one.key_start for one in samples]),
-        samples=np.zeros(SAMPLE_SLOTS, SAMPLE_ROW),
-        sampled_out=np.zeros(size, np.int64),
+        masks=masks,
+        macs=np.array(macs, dtype=MAC_ROW),
+        settings=settings,
+        samples=np.zeros(SAMPLE_SLOTS if thin_out else 4, SAMPLE_ROW),
     )
 
 
-def _masks(size: int, claimed: Iterable[Iterable[int]]) -> Array:
-    table = np.zeros(size, np.int64)
-    for bit, values in enumerate(claimed):
-        for value in values:
-            table[value] |= 1 << bit
-    return table
-
-
-def _column(size: int, values: Sequence[int]) -> Array:
-    table = np.zeros(size, np.int64)
-    table[: len(values)] = values
-    return table
-
-
-def claim_datagram(data: Any, start: int, row: Array, claims: Claims) -> int:
-    """Mask of the dissectors that want this frame for itself (not as part of a TCP stream)."""
+def claim_datagram(data: Any, start: int, row: Array, masks: Array, macs: Array) -> int:
+    """Mask of the dissectors that want this frame for itself (not as part of a TCP stream, nor for its tags)."""
     ethertype = int(row["ethertype"])
     mask = 0
-    if row["tag_count"] > 0:
-        mask |= int(claims.ethertypes[int(row["tag0_tpid"])])
     if ethertype >= 1536:
-        mask |= int(claims.ethertypes[ethertype])
+        mask = int(masks[ETHERTYPES + ethertype])
     elif row["link_offset"] > 0 and row["link_offset"] < row["end_offset"]:
-        mask |= int(claims.llc_saps[data[start + int(row["link_offset"])]])
+        mask = int(masks[LLC_SAPS + data[start + int(row["link_offset"])]])
     dst = int(row["eth_dst_int"])
-    for i in range(len(claims.eth_dsts)):
-        if claims.eth_dsts[i] == dst:
-            mask |= int(claims.eth_dst_masks[i])
+    for i in range(len(macs)):
+        if macs[i]["mac"] == dst:
+            mask |= int(macs[i]["mask"])
     if row["ip_version"] > 0 and row["fragment_offset"] == 0:
-        mask |= int(claims.ip_protocols[int(row["ip_protocol"])])
+        mask |= int(masks[IP_PROTOCOLS + int(row["ip_protocol"])])
         if row["ip_protocol"] == 17:
-            mask |= int(claims.udp_ports[int(row["sport"])]) | int(claims.udp_ports[int(row["dport"])])
+            mask |= int(masks[UDP_PORTS + int(row["sport"])]) | int(masks[UDP_PORTS + int(row["dport"])])
     return mask
 
 
-def claim_stream(data: Any, start: int, row: Array, flow: Array, claims: Claims) -> int:
-    """Mask of the dissectors that want this TCP segment: by the flow's ports, or by a direction's first payload byte."""
-    side = 1 - int(row["from_originator"])
-    payload = int(row["payload_wire_bytes"])
-    if flow["packets"][0] + flow["packets"][1] == 1:
-        add_claims(flow, int(claims.tcp_ports[int(row["sport"])]) | int(claims.tcp_ports[int(row["dport"])]), claims)
-    if payload == 0 or row["payload_offset"] >= row["end_offset"]:
-        return 0
-    if flow["payload_frame"][side] == row["number"]:
-        add_claims(flow, int(claims.tcp_first_bytes[data[start + int(row["payload_offset"])]]), claims)
-    limit = int(flow["stream_limit"])
-    if limit == 0 or flow["spooled"][side] >= limit:
-        return 0
-    flow["spooled"][side] += payload
-    return int(flow["claims"])
-
-
-def add_claims(flow: Array, mask: int, claims: Claims) -> None:
-    """Adds dissectors to a flow and raises how much of it is wanted."""
-    flow["claims"] = int(flow["claims"]) | mask
-    for i in range(len(claims.stream_bytes)):
-        if mask >> i & 1 and claims.stream_bytes[i] > flow["stream_limit"]:
-            flow["stream_limit"] = claims.stream_bytes[i]
-
-
-def thin_out(data: Any, start: int, row: Array, key: int, mask: int, claims: Claims) -> int:
-    """The mask without dissectors that have seen enough frames like this one."""
+def claim_tags(row: Array, talker: Array, mask: int, settings: Array) -> int:
+    """Of the dissectors that read tags, those that want this frame: some frames of each sender in each VLAN."""
+    now = int(row["ts_ns"])
     kept = 0
-    for i in range(len(claims.sample_first)):
+    for i in range(len(settings)):
         if mask >> i & 1 == 0:
             continue
-        if claims.sample_first[i] == 0 or wanted(data, start, row, key, i, claims):
+        setting = settings[i]
+        few = setting["first"] == 0 or talker["tags_read"] < setting["first"]
+        if few or now - int(talker["tags_ns"]) >= setting["every_ns"]:
             kept |= 1 << i
         else:
-            claims.sampled_out[i] += 1
+            setting["left_out"] += 1
+    if kept != 0:
+        talker["tags_read"] += 1
+        talker["tags_ns"] = now
     return kept
 
 
-def wanted(data: Any, start: int, row: Array, key: int, dissector: int, claims: Claims) -> bool:
+def claim_stream(
+    data: Any, start: int, row: Array, flow: Array, sender: Array, receiver: Array, masks: Array, settings: Array
+) -> int:
+    """Mask of the dissectors that want this TCP segment: by the flow's ports, or a direction's first payload byte."""
+    if sender["packets"] + receiver["packets"] == 1:
+        ports = int(masks[TCP_PORTS + int(row["sport"])]) | int(masks[TCP_PORTS + int(row["dport"])])
+        add_claims(flow, ports, settings)
+    payload = int(row["payload_wire_bytes"])
+    if payload == 0 or row["payload_offset"] >= row["end_offset"]:
+        return 0
+    if sender["payload_frame"] == row["number"]:
+        first = data[start + int(row["payload_offset"])]
+        add_claims(flow, int(masks[TCP_FIRST_BYTES + first]), settings)
+    limit = int(flow["stream_limit"])
+    if limit == 0 or sender["spooled"] >= limit:
+        return 0
+    sender["spooled"] += payload
+    return int(flow["claims"])
+
+
+def add_claims(flow: Array, mask: int, settings: Array) -> None:
+    """Adds dissectors to a flow and raises how much of it is wanted."""
+    if mask == 0:
+        return
+    flow["claims"] = int(flow["claims"]) | mask
+    for i in range(len(settings)):
+        if mask >> i & 1 and settings[i]["stream_bytes"] > flow["stream_limit"]:
+            flow["stream_limit"] = settings[i]["stream_bytes"]
+
+
+def thin_out(data: Any, start: int, row: Array, key: int, mask: int, settings: Array, samples: Array) -> int:
+    """The mask without dissectors that have seen enough frames like this one."""
+    kept = 0
+    for i in range(len(settings)):
+        if mask >> i & 1 == 0:
+            continue
+        setting = settings[i]
+        if setting["first"] == 0 or wanted(data, start, row, mix(i + 11, key), setting, samples):
+            kept |= 1 << i
+        else:
+            setting["left_out"] += 1
+    return kept
+
+
+def wanted(data: Any, start: int, row: Array, digest: int, setting: Array, samples: Array) -> bool:
     """Whether a frame is among the first of its kind, or the last one handed on is long enough ago."""
-    layer = int(claims.sample_layer[dissector])
+    layer = int(setting["layer"])
     at = int(row["payload_offset"])
-    if layer == 0:
-        at = int(row["tag_offset"])
-    elif layer == 1:
+    if layer == 1:
         at = int(row["link_offset"])
     elif layer == 2:
         at = int(row["network_offset"])
     elif layer == 3:
         at = int(row["transport_offset"])
-    at += int(claims.sample_start[dissector])
-    digest = mix(mix(dissector + 11, key), int(row["eth_src_int"]))
-    if layer > 0:
-        # a tag's kind is its MAC and its stack; addresses would make every conversation a kind of its own
-        digest = mix(mix(digest, int(row["eth_dst_int"])), int(row["src3"]) << 32 | int(row["dst3"]))
-        digest = mix(digest, int(row["sport"]) << 16 | int(row["dport"]))
-        for i in range(at, min(at + SAMPLED_BYTES, int(row["end_offset"]))):
-            digest = mix(digest, be8(data, start + i))
-    else:
-        digest = mix(digest, int(row["tag0_tci"]) << 32 | (int(row["tag1_tci"]) & 0xFFFFFFFF))
-    slot = claims.samples[digest & (len(claims.samples) - 1)]
+    at += int(setting["key_start"])
+    if setting["by_ends"]:
+        digest = mix(mix(digest, int(row["eth_src_int"])), int(row["eth_dst_int"]))
+        digest = mix(digest, int(row["src3"]) << 32 | int(row["dst3"]))
+    count = max(0, min(SAMPLED_BYTES, int(row["end_offset"]) - at))
+    digest = hash_bytes(data, start + at, count, digest)
     now = int(row["ts_ns"])
-    if slot["digest"] != digest:
-        slot["digest"] = digest
-        slot["count"] = 1
-        slot["last_ns"] = now
-        return True
-    if (
-        slot["count"] < claims.sample_first[dissector]
-        or now - int(slot["last_ns"]) >= claims.sample_every_ns[dissector]
-    ):
-        slot["count"] += 1
-        slot["last_ns"] = now
-        return True
-    return False
+    # four neighbouring places: a newcomer takes that of the kind that was handed on the longest ago
+    base = digest & (len(samples) - 4)
+    oldest = base
+    for place in range(base, base + 4):
+        slot = samples[place]
+        if slot["digest"] == digest:
+            if slot["count"] < setting["first"] or now - int(slot["last_ns"]) >= setting["every_ns"]:
+                slot["count"] += 1
+                slot["last_ns"] = now
+                return True
+            return False
+        if slot["last_ns"] < samples[oldest]["last_ns"]:
+            oldest = place
+    slot = samples[oldest]
+    slot["digest"] = digest
+    slot["count"] = 1
+    slot["last_ns"] = now
+    return True

@@ -75,59 +75,61 @@ FRAME_COLUMNS = (
     Column("anomaly_offset", "i8", "where, from the start of the frame"),
 )
 
-_BOTH = (2,)
-
 FLOW_COLUMNS = (
     Column("vlan_key", "i8", "outermost VLAN id | inner << 12 | tunnel and VNI << 24"),
+    *(Column(f"src{i}", "i8", "originator's address, word") for i in range(4)),
+    *(Column(f"dst{i}", "i8", "responder's address, word") for i in range(4)),
+    Column("sport", "i4", "originator's port"),
+    Column("dport", "i4", "responder's port"),
     Column("ip_version", "i2", "4 or 6"),
     Column("protocol", "i2", "IP protocol"),
-    Column("src", "i8", "originator's address, words", (4,)),
-    Column("dst", "i8", "responder's address, words", (4,)),
-    Column("port", "i4", "ports of originator and responder", _BOTH),
+    Column("next_index", "i4", "chain of the hash index"),
+    Column("claims", "i8", "dissectors that want this stream"),
+    Column("stream_limit", "i4", "stream bytes a direction that the most demanding of them wants"),
     Column("vlan", "i4", "outermost VLAN id, 0 untagged"),
     Column("inner_vlan", "i4", "second VLAN id, -1 without"),
+    Column("began", "i4", "1 when the originator's first SYN was seen"),
     Column("vni", "i8", "-1 without"),
-    Column("began", "i2", "1 when the originator's first SYN was seen"),
     Column("twins", "i8", "frames left out since recorded before"),
-    Column("claims", "i8", "dissectors that want this stream"),
-    Column("stream_limit", "i8", "stream bytes a direction that the most demanding of them wants"),
-    Column("next_index", "i4", "chain of the hash index"),
-    # one column each for the originator's and the responder's side
-    Column("mac", "i8", "source MAC of the side's latest frame", _BOTH),
-    Column("mac_changes", "i8", "times another MAC than before sent for this side", _BOTH),
-    Column("packets", "i8", "", _BOTH),
-    Column("wire_bytes", "i8", "", _BOTH),
-    Column("payload_bytes", "i8", "by the IP headers, retransmissions included", _BOTH),
-    Column("first_ns", "i8", "", _BOTH),
-    Column("last_ns", "i8", "", _BOTH),
-    Column("first_frame", "i8", "", _BOTH),
-    Column("last_frame", "i8", "", _BOTH),
-    Column("syn", "i8", "SYN (responder: SYN/ACK) segments", _BOTH),
-    Column("syn_frames", "i8", "frames of the first eight of them", (2, 8)),
-    Column("first_syn_ns", "i8", "", _BOTH),
-    Column("last_syn_ns", "i8", "", _BOTH),
-    Column("fin", "i8", "", _BOTH),
-    Column("fin_frame", "i8", "", _BOTH),
-    Column("fin_ns", "i8", "", _BOTH),
-    Column("rst", "i8", "", _BOTH),
-    Column("rst_frame", "i8", "first", _BOTH),
-    Column("rst_ns", "i8", "first", _BOTH),
-    Column("payload_frame", "i8", "first with payload", _BOTH),
-    Column("payload_ns", "i8", "first with payload", _BOTH),
-    Column("last_payload_ns", "i8", "last with payload", _BOTH),
-    Column("retransmissions", "i8", "segments whose bytes had been seen", _BOTH),
-    Column("zero_windows", "i8", "", _BOTH),
-    Column("mss", "i4", "of the SYN, 0 without", _BOTH),
-    Column("largest_payload", "i8", "", _BOTH),
-    Column("base_seq", "i8", "sequence number of the first stream byte, -1 unknown", _BOTH),
-    Column("next_seq", "i8", "highest sequence number sent, relative to base_seq", _BOTH),
-    Column("acked", "i8", "highest of this side's bytes the other acknowledged, relative", _BOTH),
-    Column("spooled", "i8", "stream bytes handed to dissectors", _BOTH),
-    Column("repeat_seq", "i8", "relative number of the segment last retransmitted", _BOTH),
-    Column("repeat_count", "i8", "how often in a row", _BOTH),
-    Column("stuck_count", "i8", "most retransmissions of one unacknowledged segment", _BOTH),
-    Column("stuck_bytes", "i8", "payload of it", _BOTH),
-    Column("stuck_frame", "i8", "frame of its first retransmission", _BOTH),
+)
+
+SIDE_COLUMNS = (
+    # two rows a flow: 2 * flow is the originator's side, 2 * flow + 1 the responder's; the often written ones first
+    Column("mac", "i8", "source MAC of the latest frame, -1 before any"),
+    Column("packets", "i8", "frames sent, twins left out"),
+    Column("wire_bytes", "i8", "bytes of them"),
+    Column("payload_bytes", "i8", "by the IP headers, retransmissions included"),
+    Column("last_ns", "i8", "time of the latest frame"),
+    Column("last_frame", "i8", "its number"),
+    Column("last_payload_ns", "i8", "latest frame with payload"),
+    Column("base_seq", "i8", "sequence number of the first stream byte, -1 unknown"),
+    Column("next_seq", "i8", "highest sequence number sent, relative to base_seq"),
+    Column("acked", "i8", "highest of these bytes the other side acknowledged, relative"),
+    Column("largest_payload", "i4", "bytes"),
+    Column("spooled", "i4", "stream bytes handed to dissectors"),
+    Column("first_ns", "i8", "time of the first frame"),
+    Column("first_frame", "i8", "its number"),
+    Column("payload_frame", "i8", "first with payload"),
+    Column("payload_ns", "i8", "first with payload"),
+    Column("mac_changes", "i4", "times another MAC than before sent for this side"),
+    Column("syn", "i4", "SYN (responder: SYN/ACK) segments"),
+    Column("fin", "i4", "FIN segments"),
+    Column("rst", "i4", "RST segments"),
+    Column("retransmissions", "i4", "segments whose bytes had been seen"),
+    Column("zero_windows", "i4", "segments that advertise no window"),
+    Column("mss", "i4", "of the SYN, 0 without"),
+    Column("repeat_count", "i4", "times in a row that the segment at repeat_seq was sent again"),
+    Column("repeat_seq", "i8", "relative number of the segment last retransmitted"),
+    Column("stuck_count", "i4", "most retransmissions of one unacknowledged segment"),
+    Column("stuck_bytes", "i4", "payload of it"),
+    Column("stuck_frame", "i8", "frame of its first retransmission"),
+    Column("first_syn_ns", "i8", "first SYN"),
+    Column("last_syn_ns", "i8", "last SYN"),
+    Column("fin_frame", "i8", "first FIN"),
+    Column("fin_ns", "i8", "first FIN"),
+    Column("rst_frame", "i8", "first RST"),
+    Column("rst_ns", "i8", "first RST"),
+    Column("syn_frames", "i8", "frames of the first eight SYN segments", (8,)),
 )
 
 TALKER_COLUMNS = (
@@ -153,6 +155,8 @@ TALKER_COLUMNS = (
     Column("addresses", "i8", "distinct IPs bound to it, as far as kept"),
     Column("odd_ttl", "i8", "IP frames sent with a TTL that has passed a router (not 64, 128, 255, 1)"),
     Column("tagged", "i8", "frames sent with a VLAN tag, priority tags included"),
+    Column("tags_read", "i4", "its frames handed to dissectors of tags"),
+    Column("tags_ns", "i8", "when the last of them was"),
     Column("next_index", "i4", "chain of the hash index"),
 )
 
@@ -232,6 +236,7 @@ def dtype(columns: tuple[Column, ...]) -> np.dtype[Any]:
 
 FRAME = dtype(FRAME_COLUMNS)
 FLOW = dtype(FLOW_COLUMNS)
+SIDE = dtype(SIDE_COLUMNS)
 TALKER = dtype(TALKER_COLUMNS)
 BINDING = dtype(BINDING_COLUMNS)
 REPEAT = dtype(REPEAT_COLUMNS)

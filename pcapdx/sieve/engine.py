@@ -1,6 +1,6 @@
 """Drives the sweep over a capture's blocks: owns the tables, grows them, and hands on the frames that were claimed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,8 @@ import numpy as np
 from pcapdx.capture.records import Block
 from pcapdx.compiled import compiled
 from pcapdx.dissect import Dissector
-from pcapdx.frame import Frame
 from pcapdx.sieve import claims as claim_tables
-from pcapdx.sieve.columns import BINDING, COUNTERS, FLOW, FRAME, REPEAT, TALKER, Array
+from pcapdx.sieve.columns import BINDING, COUNTERS, FLOW, FRAME, REPEAT, SIDE, TALKER, Array
 from pcapdx.sieve.flows import rehash_flows
 from pcapdx.sieve.sweep import BINDINGS, CLAIMED, FLOWS, FULL, TALKERS, Tables, sweep
 from pcapdx.sieve.tables import rehash_bindings, rehash_talkers
@@ -29,11 +28,11 @@ TWIN = np.dtype([("digest", "i8"), ("ts_ns", "i8"), ("vlan_key", "i8")])
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedFrame:
-    """A frame for Python's eyes: its columns, and where its bytes begin in the block."""
+class Claimed:
+    """Frames of one block for Python's eyes: their columns (a copy), and where in the block each one's bytes begin."""
 
-    frame: Frame
-    start: int
+    rows: Array
+    starts: list[int]
 
 
 class Sieve:
@@ -45,6 +44,7 @@ class Sieve:
         self.claims = claim_tables.build(dissectors, thin_out=thin_out)
         self.tables = Tables(
             flows=np.zeros(FIRST_ROWS, FLOW),
+            sides=np.zeros(2 * FIRST_ROWS, SIDE),
             flow_index=np.zeros(2 * FIRST_ROWS, np.int32),
             talkers=np.zeros(FIRST_ROWS, TALKER),
             talker_index=np.zeros(2 * FIRST_ROWS, np.int32),
@@ -58,13 +58,11 @@ class Sieve:
         self._frames = np.zeros(0, FRAME)
         self._claimed = np.zeros(0, np.int64)
 
-    def feed(self, block: Block) -> Iterator[ClaimedFrame]:
-        """Sees a block; yields its claimed frames, which are valid as long as the block is."""
+    def feed(self, block: Block) -> Claimed:
+        """Sees a block; returns its claimed frames, whose bytes are valid as long as the block is."""
         frames = self.sweep(block)
         places = self._claimed[: int(self.tables.state[CLAIMED])]
-        rows = frames[places].tolist()
-        for row, start in zip(rows, block.records["offset"][places].tolist(), strict=True):
-            yield ClaimedFrame(Frame._make(row), start)
+        return Claimed(frames[places], block.records["offset"][places].tolist())
 
     def sweep(self, block: Block) -> Array:
         """Sees a block; returns its FRAME rows (reused by the next call)."""
@@ -86,11 +84,12 @@ class Sieve:
     def _grow(self) -> None:
         """Doubles every table that is nearly full; at its cap a table stays as it is, and all stop growing."""
         tables, state = self.tables, self.tables.state
-        flows, flow_index = tables.flows, tables.flow_index
+        flows, sides, flow_index = tables.flows, tables.sides, tables.flow_index
         talkers, talker_index = tables.talkers, tables.talker_index
         bindings, binding_index = tables.bindings, tables.binding_index
         if state[FLOWS] == len(flows):
             flows, flow_index = _doubled(flows, MOST_FLOWS)
+            sides, _ = _doubled(sides, 2 * MOST_FLOWS)
             self._kernel(rehash_flows)(int(state[FLOWS]), flows, flow_index)
         if state[TALKERS] + 2 > len(talkers):
             talkers, talker_index = _doubled(talkers, MOST_TALKERS)
@@ -103,6 +102,7 @@ class Sieve:
             state[FULL] = 1
         self.tables = tables._replace(
             flows=flows,
+            sides=sides,
             flow_index=flow_index,
             talkers=talkers,
             talker_index=talker_index,

@@ -1,10 +1,11 @@
 """Kernel: the flow table.
 
-A flow is a 5-tuple within one VLAN or tunnel, both ways. Its originator is who sent the first SYN, or, where the capture
-began later, the side with the higher port. A SYN with another initial number on ports that were used before begins a new
-row (the old one stays); the hash index then points to the newer. Twins are counted and otherwise left out.
+A flow is a 5-tuple within one VLAN or tunnel, both ways. Its originator is who sent the first SYN, or, where the
+capture began later, the side with the higher port. A SYN with another initial number on ports that were used before
+begins a new row (the old one stays); the hash index then points to the newer. Twins are counted and otherwise left out.
 
-Stream positions are relative to ``base_seq`` and unwrapped to 63 bits, so they grow through 2**32.
+What one direction did stands in a row of its own (``sides[2 * flow + side]``, side 0 the originator's). Stream positions
+are relative to ``base_seq`` and unwrapped to 63 bits, so they grow through 2**32.
 """
 
 from pcapdx.compiled import MASK63
@@ -16,91 +17,93 @@ TCP = 6
 MASK32 = 0xFFFF_FFFF
 
 
+def hash_end(version: int, w0: int, w1: int, w2: int, w3: int, port: int) -> int:
+    """Hash of one endpoint."""
+    if version == 6:
+        w3 ^= mix(mix(w0, w1), w2)
+    return mix(port, w3)
+
+
 def hash_flow(key: int, row: Array) -> int:
     """Equal for both directions: the sum of the two endpoints' hashes."""
-    a = mix(
-        mix(int(row["src0"]) << 32 | int(row["src1"]), int(row["src2"]) << 32 | int(row["src3"])), int(row["sport"])
-    )
-    b = mix(
-        mix(int(row["dst0"]) << 32 | int(row["dst1"]), int(row["dst2"]) << 32 | int(row["dst3"])), int(row["dport"])
-    )
-    return mix(mix((a + b) & MASK63, key), int(row["ip_protocol"]))
+    version = int(row["ip_version"])
+    a = hash_end(version, int(row["src0"]), int(row["src1"]), int(row["src2"]), int(row["src3"]), int(row["sport"]))
+    b = hash_end(version, int(row["dst0"]), int(row["dst1"]), int(row["dst2"]), int(row["dst3"]), int(row["dport"]))
+    return mix((a + b) & MASK63, key)
 
 
-def hash_row(flow: Array) -> int:
-    """The same hash of a row of the table."""
-    a = mix(
-        mix(int(flow["src"][0]) << 32 | int(flow["src"][1]), int(flow["src"][2]) << 32 | int(flow["src"][3])),
-        int(flow["port"][0]),
-    )
-    b = mix(
-        mix(int(flow["dst"][0]) << 32 | int(flow["dst"][1]), int(flow["dst"][2]) << 32 | int(flow["dst"][3])),
-        int(flow["port"][1]),
-    )
-    return mix(mix((a + b) & MASK63, int(flow["vlan_key"])), int(flow["protocol"]))
-
-
-def is_side(row: Array, flow: Array, side: int) -> bool:
-    """Whether ``side`` (0 originator, 1 responder) of the flow sent this frame."""
-    src, dst = flow["src"], flow["dst"]
-    if side == 1:
-        src, dst = flow["dst"], flow["src"]
+def same_ends(row: Array, flow: Array) -> bool:
+    """Whether the frame goes from the flow's originator to its responder."""
     return bool(
-        row["sport"] == flow["port"][side]
-        and row["dport"] == flow["port"][1 - side]
-        and row["src3"] == src[3]
-        and row["dst3"] == dst[3]
-        and row["src2"] == src[2]
-        and row["dst2"] == dst[2]
-        and row["src1"] == src[1]
-        and row["dst1"] == dst[1]
-        and row["src0"] == src[0]
-        and row["dst0"] == dst[0]
+        row["sport"] == flow["sport"]
+        and row["dport"] == flow["dport"]
+        and row["src3"] == flow["src3"]
+        and row["dst3"] == flow["dst3"]
+        and row["src2"] == flow["src2"]
+        and row["dst2"] == flow["dst2"]
+        and row["src1"] == flow["src1"]
+        and row["dst1"] == flow["dst1"]
+        and row["src0"] == flow["src0"]
+        and row["dst0"] == flow["dst0"]
     )
 
 
-def find_flow(key: int, row: Array, flows: Array, index: Array, state: Array) -> int:
+def swapped_ends(row: Array, flow: Array) -> bool:
+    """Whether the frame goes from the flow's responder to its originator."""
+    return bool(
+        row["sport"] == flow["dport"]
+        and row["dport"] == flow["sport"]
+        and row["src3"] == flow["dst3"]
+        and row["dst3"] == flow["src3"]
+        and row["src2"] == flow["dst2"]
+        and row["dst2"] == flow["src2"]
+        and row["src1"] == flow["dst1"]
+        and row["dst1"] == flow["src1"]
+        and row["src0"] == flow["dst0"]
+        and row["dst0"] == flow["src0"]
+    )
+
+
+def find_flow(key: int, row: Array, flows: Array, sides: Array, index: Array, state: Array) -> int:
     """Row of the frame's flow, made when new, and sets ``from_originator``; -1 when the table is full."""
     slot = hash_flow(key, row) & (len(index) - 1)
     at = int(index[slot]) - 1
     while at >= 0:
         flow = flows[at]
-        if (
-            flow["vlan_key"] == key
-            and flow["protocol"] == row["ip_protocol"]
-            and flow["ip_version"] == row["ip_version"]
-        ):
-            if is_side(row, flow, 0):
+        if flow["vlan_key"] == key and flow["protocol"] == row["ip_protocol"]:
+            if same_ends(row, flow):
                 row["from_originator"] = 1
                 break
-            if is_side(row, flow, 1):
+            if swapped_ends(row, flow):
                 row["from_originator"] = 0
                 break
         at = int(flow["next_index"])
-    if at >= 0 and not starts_anew(row, flows[at]):
+    if at >= 0 and not starts_anew(row, flows[at], sides[2 * at], sides[2 * at + 1]):
         return at
     at = int(state[0])
     if at == len(flows):
         return -1
     state[0] = at + 1
     open_flow(key, row, flows[at])
+    open_side(sides[2 * at])
+    open_side(sides[2 * at + 1])
     flows[at]["next_index"] = index[slot] - 1
     index[slot] = at + 1
     return at
 
 
-def starts_anew(row: Array, flow: Array) -> bool:
+def starts_anew(row: Array, flow: Array, originator: Array, responder: Array) -> bool:
     """Whether a SYN reuses the ports of a flow that is over or had another initial sequence number."""
     if flow["protocol"] != TCP or row["tcp_flags"] & (SYN | ACK) != SYN:
         return False
-    side = 1 - int(row["from_originator"])
-    if flow["base_seq"][side] < 0 or flow["syn"][side] == 0:
-        return bool(flow["fin"][0] + flow["fin"][1] + flow["rst"][0] + flow["rst"][1] > 0)
-    return bool(flow["base_seq"][side] != (int(row["tcp_seq"]) + 1) & MASK32)
+    sender = originator if row["from_originator"] == 1 else responder
+    if sender["syn"] == 0:
+        return bool(originator["fin"] + originator["rst"] + responder["fin"] + responder["rst"] > 0)
+    return bool(sender["base_seq"] != (int(row["tcp_seq"]) + 1) & MASK32)
 
 
 def open_flow(key: int, row: Array, flow: Array) -> None:
-    """Fills the columns that say which flow this is."""
+    """Fills the columns that say which flow this is, and decides who its originator is."""
     flags = int(row["tcp_flags"])
     tcp = row["ip_protocol"] == TCP
     opening = tcp and flags & (SYN | ACK) == SYN
@@ -113,76 +116,79 @@ def open_flow(key: int, row: Array, flow: Array) -> None:
     flow["inner_vlan"] = int(row["tag1_tci"]) & 0xFFF if row["tag1_tci"] >= 0 else -1
     flow["vni"] = row["vni"]
     flow["began"] = 1 if opening else 0
-    src, dst = flow["src"], flow["dst"]
+    row["from_originator"] = 0 if turned else 1
     if turned:
-        src, dst = flow["dst"], flow["src"]
-    src[0], src[1], src[2], src[3] = row["src0"], row["src1"], row["src2"], row["src3"]
-    dst[0], dst[1], dst[2], dst[3] = row["dst0"], row["dst1"], row["dst2"], row["dst3"]
-    side = 1 if turned else 0
-    flow["port"][side] = row["sport"]
-    flow["port"][1 - side] = row["dport"]
-    row["from_originator"] = 1 - side
-    for i in range(2):
-        flow["mac"][i] = -1
-        flow["base_seq"][i] = -1
-        flow["repeat_seq"][i] = -1
-        flow["first_ns"][i] = flow["last_ns"][i] = flow["first_frame"][i] = flow["last_frame"][i] = -1
+        flow["sport"], flow["dport"] = row["dport"], row["sport"]
+        flow["src0"], flow["src1"], flow["src2"], flow["src3"] = row["dst0"], row["dst1"], row["dst2"], row["dst3"]
+        flow["dst0"], flow["dst1"], flow["dst2"], flow["dst3"] = row["src0"], row["src1"], row["src2"], row["src3"]
+    else:
+        flow["sport"], flow["dport"] = row["sport"], row["dport"]
+        flow["src0"], flow["src1"], flow["src2"], flow["src3"] = row["src0"], row["src1"], row["src2"], row["src3"]
+        flow["dst0"], flow["dst1"], flow["dst2"], flow["dst3"] = row["dst0"], row["dst1"], row["dst2"], row["dst3"]
 
 
-def count_flow(row: Array, flow: Array) -> bool:
-    """Counts a frame that is no twin; True when it is the side's first, or its MAC changed."""
-    side = 1 - int(row["from_originator"])
-    now, number, payload = int(row["ts_ns"]), int(row["number"]), int(row["payload_wire_bytes"])
-    first = flow["packets"][side] == 0
-    fresh = first or flow["mac"][side] != row["eth_src_int"]
-    if fresh and not first:
-        flow["mac_changes"][side] += 1
-    flow["mac"][side] = row["eth_src_int"]
+def open_side(side: Array) -> None:
+    """Nothing sent yet."""
+    side["mac"] = -1
+    side["base_seq"] = -1
+    side["repeat_seq"] = -1
+
+
+def count_flow(row: Array, side: Array, other: Array) -> bool:
+    """Counts a frame that is no twin for its ``side``; True when it is the side's first, or its MAC changed."""
+    now, payload = int(row["ts_ns"]), int(row["payload_wire_bytes"])
+    first = side["packets"] == 0
+    fresh = side["mac"] != row["eth_src_int"]
     if first:
-        flow["first_ns"][side] = now
-        flow["first_frame"][side] = number
-    flow["packets"][side] += 1
-    flow["wire_bytes"][side] += row["wire_bytes"]
-    flow["last_ns"][side] = now
-    flow["last_frame"][side] = number
+        side["first_ns"] = now
+        side["first_frame"] = row["number"]
+    elif fresh:
+        side["mac_changes"] += 1
+    side["mac"] = row["eth_src_int"]
+    side["packets"] += 1
+    side["wire_bytes"] += row["wire_bytes"]
+    side["last_ns"] = now
+    side["last_frame"] = row["number"]
     if payload > 0:
-        if flow["payload_bytes"][side] == 0:
-            flow["payload_frame"][side] = number
-            flow["payload_ns"][side] = now
-        flow["payload_bytes"][side] += payload
-        flow["last_payload_ns"][side] = now
-        if payload > flow["largest_payload"][side]:
-            flow["largest_payload"][side] = payload
-    if flow["protocol"] == TCP:
-        count_flags(row, flow, side)
-        count_stream(row, flow, side, payload)
-    return bool(fresh)
+        if side["payload_bytes"] == 0:
+            side["payload_frame"] = row["number"]
+            side["payload_ns"] = now
+        side["payload_bytes"] += payload
+        side["last_payload_ns"] = now
+        if payload > side["largest_payload"]:
+            side["largest_payload"] = payload
+    if row["ip_protocol"] == TCP:
+        count_flags(row, side)
+        count_stream(row, side, other, payload)
+    return bool(first or fresh)
 
 
-def count_flags(row: Array, flow: Array, side: int) -> None:
+def count_flags(row: Array, side: Array) -> None:
     """SYN, FIN, RST and windows of one TCP segment."""
-    flags, now, number = int(row["tcp_flags"]), int(row["ts_ns"]), int(row["number"])
+    flags, now = int(row["tcp_flags"]), int(row["ts_ns"])
+    if flags & (SYN | FIN | RST) == 0:
+        if row["tcp_window"] == 0:
+            side["zero_windows"] += 1
+        return
     if flags & SYN:
-        count = int(flow["syn"][side])
+        count = int(side["syn"])
         if count < 8:
-            flow["syn_frames"][side, count] = number
+            side["syn_frames"][count] = row["number"]
         if count == 0:
-            flow["first_syn_ns"][side] = now
-        flow["syn"][side] = count + 1
-        flow["last_syn_ns"][side] = now
-        flow["mss"][side] = row["tcp_mss"]
+            side["first_syn_ns"] = now
+        side["syn"] = count + 1
+        side["last_syn_ns"] = now
+        side["mss"] = row["tcp_mss"]
     if flags & FIN:
-        if flow["fin"][side] == 0:
-            flow["fin_frame"][side] = number
-            flow["fin_ns"][side] = now
-        flow["fin"][side] += 1
+        if side["fin"] == 0:
+            side["fin_frame"] = row["number"]
+            side["fin_ns"] = now
+        side["fin"] += 1
     if flags & RST:
-        if flow["rst"][side] == 0:
-            flow["rst_frame"][side] = number
-            flow["rst_ns"][side] = now
-        flow["rst"][side] += 1
-    elif row["tcp_window"] == 0 and flags & SYN == 0:
-        flow["zero_windows"][side] += 1
+        if side["rst"] == 0:
+            side["rst_frame"] = row["number"]
+            side["rst_ns"] = now
+        side["rst"] += 1
 
 
 def unwrap(sequence: int, base: int, near: int) -> int:
@@ -193,47 +199,55 @@ def unwrap(sequence: int, base: int, near: int) -> int:
     return near + delta
 
 
-def count_stream(row: Array, flow: Array, side: int, payload: int) -> None:
+def count_stream(row: Array, side: Array, other: Array, payload: int) -> None:
     """Positions, retransmissions and acknowledgements of one TCP segment."""
     flags, sequence = int(row["tcp_flags"]), int(row["tcp_seq"])
-    if flow["base_seq"][side] < 0 and flags & RST == 0:
-        flow["base_seq"][side] = (sequence + 1) & MASK32 if flags & SYN else sequence
-    if payload > 0 and flow["base_seq"][side] >= 0:
-        at = unwrap(sequence, int(flow["base_seq"][side]), int(flow["next_seq"][side]))
-        if at + payload > flow["next_seq"][side]:
-            flow["next_seq"][side] = at + payload
-            if flow["repeat_seq"][side] != at:
-                flow["repeat_count"][side] = 0
-        elif at + payload > flow["acked"][side] or payload > 1:
+    if side["base_seq"] < 0 and flags & RST == 0:
+        side["base_seq"] = (sequence + 1) & MASK32 if flags & SYN else sequence
+    if payload > 0 and side["base_seq"] >= 0:
+        reached = int(side["next_seq"])
+        at = unwrap(sequence, int(side["base_seq"]), reached)
+        if at + payload > reached:
+            side["next_seq"] = at + payload
+            if side["repeat_seq"] != at:
+                side["repeat_count"] = 0
+        elif at + payload > side["acked"] or payload > 1:
             # a keep-alive repeats one acknowledged byte and is no retransmission
-            count_retransmission(row, flow, side, at, payload)
-    other = 1 - side
-    if flags & ACK and flow["base_seq"][other] >= 0:
-        acked = unwrap(int(row["tcp_ack"]), int(flow["base_seq"][other]), int(flow["acked"][other]))
+            count_retransmission(row, side, at, payload)
+    if flags & ACK and other["base_seq"] >= 0:
+        acked = unwrap(int(row["tcp_ack"]), int(other["base_seq"]), int(other["acked"]))
         # an acknowledgement of a FIN counts one beyond the stream
-        acked = min(acked, int(flow["next_seq"][other]))
-        if acked > flow["acked"][other]:
-            flow["acked"][other] = acked
+        acked = min(acked, int(other["next_seq"]))
+        if acked > other["acked"]:
+            other["acked"] = acked
 
 
-def count_retransmission(row: Array, flow: Array, side: int, at: int, payload: int) -> None:
+def count_retransmission(row: Array, side: Array, at: int, payload: int) -> None:
     """One segment whose bytes had been seen; keeps the worst case of one segment that is never acknowledged."""
-    flow["retransmissions"][side] += 1
-    if flow["repeat_seq"][side] == at:
-        flow["repeat_count"][side] += 1
+    side["retransmissions"] += 1
+    if side["repeat_seq"] == at:
+        side["repeat_count"] += 1
     else:
-        flow["repeat_seq"][side] = at
-        flow["repeat_count"][side] = 1
-    if at >= flow["acked"][side] and flow["repeat_count"][side] > flow["stuck_count"][side]:
-        flow["stuck_count"][side] = flow["repeat_count"][side]
-        flow["stuck_bytes"][side] = payload
-        if flow["repeat_count"][side] == 1:
-            flow["stuck_frame"][side] = row["number"]
+        side["repeat_seq"] = at
+        side["repeat_count"] = 1
+    if at >= side["acked"] and side["repeat_count"] > side["stuck_count"]:
+        side["stuck_count"] = side["repeat_count"]
+        side["stuck_bytes"] = payload
+        if side["repeat_count"] == 1:
+            side["stuck_frame"] = row["number"]
 
 
 def rehash_flows(count: int, flows: Array, index: Array) -> None:
     """Fills an empty ``index`` with the rows there are; newer rows come first in their chain."""
     for at in range(count):
-        slot = hash_row(flows[at]) & (len(index) - 1)
-        flows[at]["next_index"] = index[slot] - 1
+        flow = flows[at]
+        version = int(flow["ip_version"])
+        a = hash_end(
+            version, int(flow["src0"]), int(flow["src1"]), int(flow["src2"]), int(flow["src3"]), int(flow["sport"])
+        )
+        b = hash_end(
+            version, int(flow["dst0"]), int(flow["dst1"]), int(flow["dst2"]), int(flow["dst3"]), int(flow["dport"])
+        )
+        slot = mix((a + b) & MASK63, int(flow["vlan_key"])) & (len(index) - 1)
+        flow["next_index"] = index[slot] - 1
         index[slot] = at + 1

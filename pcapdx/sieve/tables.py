@@ -9,7 +9,7 @@ from typing import Any
 
 from pcapdx.compiled import MASK63
 from pcapdx.sieve.columns import Array
-from pcapdx.sieve.layers import be8
+from pcapdx.sieve.layers import be8, be32
 
 PRIME = 0x2127599BF4325C37
 TWIN_NS = 5_000_000
@@ -48,23 +48,26 @@ def fingerprint(data: Any, start: int, row: Array) -> int:
         digest = mix(1, int(row["ethertype"]))
         take = min(start + int(row["end_offset"]) - at, 28)
     else:
-        digest = mix(int(row["ip_version"]), int(row["ip_protocol"]))
-        digest = mix(digest, int(row["ip_id"]) << 16 | int(row["fragment_offset"]))
-        digest = mix(digest, int(row["tcp_seq"]) << 9 | int(row["tcp_flags"]))
-        digest = mix(digest, int(row["tcp_ack"]) << 17 | int(row["payload_wire_bytes"]))
+        digest = mix(int(row["ip_id"]) << 24 | int(row["fragment_offset"]) << 8, int(row["ip_protocol"]))
+        digest = mix(digest, int(row["tcp_seq"]) << 16 | int(row["payload_wire_bytes"]))
+        digest = mix(digest, int(row["tcp_ack"]) << 9 | int(row["tcp_flags"]))
         at = start + int(row["payload_offset"])
         if row["payload_offset"] == 0:
             at = start + int(row["transport_offset"])
         # sequence numbers tell TCP segments apart; two DHCP messages may differ only in an option far behind
-        most = 24 if row["ip_protocol"] == 6 else FINGERPRINT_BYTES
+        most = 8 if row["ip_protocol"] == 6 else FINGERPRINT_BYTES
         take = min(start + int(row["end_offset"]) - at, most)
-    word = 0
-    for i in range(take):
-        word = (word << 8) | data[at + i]
-        if i & 3 == 3:
-            digest = mix(digest, word)
-            word = 0
-    return mix(digest, word)
+    return hash_bytes(data, at, take, digest)
+
+
+def hash_bytes(data: Any, at: int, count: int, digest: int) -> int:
+    """Mixes ``count`` bytes into a hash, four at a time."""
+    whole = count & -4
+    for i in range(0, whole, 4):
+        digest = mix(digest, be32(data, at + i))
+    for i in range(whole, count):
+        digest = mix(digest, be8(data, at + i))
+    return digest
 
 
 def mark_twin(row: Array, key: int, twins: Array, counters: Array) -> bool:
@@ -135,16 +138,13 @@ def count_repeat(data: Any, start: int, row: Array, repeats: Array, counters: Ar
     (01:80:c2 link-local and 224.0.0.0/24) are left out.
     """
     dst = int(row["eth_dst_int"])
-    if not is_group(dst) or dst >> 24 == 0x0180C2 or dst >> 8 == 0x01005E0000:
+    if dst >> 24 == 0x0180C2 or dst >> 8 == 0x01005E0000:
         return
     counters["group"] += 1
     now = int(row["ts_ns"])
     second = now - now % SECOND_NS
-    digest = 7
     captured = int(row["captured_bytes"])
-    for i in range(min(captured, 96)):
-        digest = mix(digest, be8(data, start + i)) if i & 3 == 3 else digest * 257 + data[start + i]
-    digest = mix(digest & MASK63, captured)
+    digest = hash_bytes(data, start, min(captured, 96), captured)
     slot = repeats[digest & (len(repeats) - 1)]
     if slot["digest"] != digest:
         if slot["total"] > 1 and second - int(slot["window_ns"]) < SECOND_NS:

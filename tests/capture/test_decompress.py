@@ -8,6 +8,7 @@ import random
 import sys
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import lz4.frame
 import pytest
@@ -130,7 +131,7 @@ def test_gzip_without_the_optional_package(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_needed_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(CaptureError, match="^standard input is zstd data, which needs Python package zstandard$"):
+    with pytest.raises(CaptureError, match=r"^standard input is zstd data, which needs Python package zstandard$"):
         read(CODECS["zstd"](SMALL))
 
 
@@ -162,9 +163,8 @@ def test_memory_is_flat_whatever_comes_out(codec: str) -> None:
     assert peak < 60_000_000, f"{peak} bytes for 180 MB of capture"
 
 
-def test_a_real_file(tmp_path: pytest.TempPathFactory) -> None:
-    path = f"{tmp_path}/x.pcap.gz"
-    with open(path, "wb") as file:
-        file.write(CODECS["gzip"](LARGE))
-    reading = drain(open_capture(path, name="t"))
-    assert (len(reading.frames), reading.facts.path) == (900, path)
+def test_a_real_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap.gz"
+    path.write_bytes(CODECS["gzip"](LARGE))
+    reading = drain(open_capture(str(path), name="t"))
+    assert (len(reading.frames), reading.facts.path) == (900, str(path))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pcapdx.errors import CaptureError
 from tests.capture.writing import Packet, Reading, pcap, read, read_fast, rich_pcapng
+from tests.fuzz import fuzz_containers
 
 PCAP = pcap([Packet(n, bytes(range(n)), n) for n in range(12)])
 PCAPNG = rich_pcapng("<") + rich_pcapng(">")
@@ -60,3 +61,13 @@ def test_noise_behind_a_header(header: bytes, noise: bytes) -> None:
     assert plain == outcome(header + noise, fast=True)
     if isinstance(plain, str):
         assert plain.startswith("standard input ") and "\n" not in plain
+
+
+@settings(deadline=None)
+@given(st.sampled_from(fuzz_containers.seeds()), flips)
+def test_the_fuzz_target_holds(seed: bytes, changes: list[tuple[float, int]]) -> None:
+    fuzz_containers.check(seed)
+    data = bytearray(seed)
+    for place, value in changes:
+        data[int(place * len(data))] = value
+    fuzz_containers.check(bytes(data))

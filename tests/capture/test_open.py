@@ -1,6 +1,5 @@
 """What is no capture is said in one sentence; files and pipes are told apart."""
 
-import builtins
 import io
 import os
 import sys
@@ -60,7 +59,7 @@ def test_no_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(builtins, "open", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert refusal("x.pcap") == "x.pcap may not be read by this user (permission denied)"
 
 

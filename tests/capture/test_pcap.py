@@ -86,7 +86,7 @@ def test_high_bits_of_the_link_type_are_told() -> None:
 
 
 def test_header_cut() -> None:
-    with pytest.raises(CaptureError, match="^standard input ends within its pcap file header$"):
+    with pytest.raises(CaptureError, match=r"^standard input ends within its pcap file header$"):
         read(pcap()[:23])
 
 

@@ -137,7 +137,7 @@ def test_pieces_that_overlap_in_time_are_told(tmp_path: Path) -> None:
 
 def test_no_piece_can_be_read(tmp_path: Path) -> None:
     paths = write(tmp_path, **{"x.pcap0": b"text", "x.pcap1": b""})
-    with pytest.raises(CaptureError, match="x.pcap0 is a text file"):
+    with pytest.raises(CaptureError, match=r"x\.pcap0 is a text file"):
         open_captures(paths, name="x")
 
 

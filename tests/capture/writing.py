@@ -170,7 +170,7 @@ def rich_pcapng(order: str = "<") -> bytes:
             interface(option(3, b"second", o) + option(14, struct.pack(o + "q", 3600), o), o, link=113),
             old(Packet(5, b"c" * 7), o, index=1, drops=3, options=option(2, struct.pack(o + "I", 2), o)),
             block(10, struct.pack(o + "II", 0x544C534B, 8) + b"secret!!", o),
-            block(9, b"A=1\n", o),
+            block(9, b"__REALTIME_TIMESTAMP=12\n", o),
             enhanced(Packet(6, b""), o, index=1, options=option(2, struct.pack(o + "I", 1), o)),
             block(5, struct.pack(o + "III", 0, 0, 0) + option(4, struct.pack(o + "Q", 9), o), o),
             section(order=o),

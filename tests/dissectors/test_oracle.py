@@ -37,10 +37,6 @@ EXPECTED: dict[str, tuple[str, frozenset[tuple[int, str]]]] = {
         "link type Cisco HDLC is not read",
         frozenset({(4, "http"), (14, "http")}),
     ),
-    "suricata-verify/http-pipeline-files-with-gap__input.pcap": (
-        "a gap within the body: we tell of the part before it, tshark does not",
-        frozenset({(109, "http")}),
-    ),
     "tcpdump/arp-oobr.pcap": ("fuzzed: hardware type 19, which tshark takes for ATM", frozenset({(1166, "arp")})),
     "tcpdump/various_gre.pcap": (
         "Cisco metadata within GRE is not followed",

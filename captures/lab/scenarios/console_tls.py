@@ -192,6 +192,27 @@ def console_self_signed(lab: Lab) -> None:
 
 
 @scenario
+def console_exception_for_one_port(lab: Lab) -> None:
+    """The certificate is signed by itself. The user is warned on 443, accepts it there, and the page loads; nobody asks
+    for the websocket's port 8443, where it is rejected."""
+    public = Public(lab)
+    pem = public.pem(_WILDCARD, issuer=None)
+    console.start(public.cpvm, 443, pem)
+    console.start(public.cpvm, 8443, pem)
+    with lab.record(*public.at_cpvm, linger=2, compress="gz"):
+        public.page()
+        time.sleep(2)
+        public.page(options=("--insecure",))
+        for _ in range(2):
+            public.websocket()
+            time.sleep(1)
+    lab.shows("tcp.dstport == 8443 && tls.alert_message", 2)
+    lab.fault("CPVM009", _CERTIFICATE)
+    for code in ("CPVM008", "CPVM010", "CPVM015"):
+        lab.consequence(code)
+
+
+@scenario
 def console_chain_incomplete(lab: Lab) -> None:
     """The intermediate certificate was not uploaded: the CPVM sends the leaf alone, clients that do not fetch it by
     themselves reject it with unknown_ca."""

@@ -48,13 +48,14 @@ def template_slow_boot(lab: Lab) -> None:
 def template_ipv6_noise_only(lab: Lab) -> None:
     """The NIC is up but not configured: the guest sends duplicate address detection, MLD and router solicitations, and
     no DHCP in more than two minutes."""
-    stage = Stage(lab, GuestNetwork(cidr="10.93.0.0/24", gateway="10.93.0.1", number=0x73), first_tap=8, router=False)
-    with lab.record(stage.host.ns, stage.bridge, "bridge"):
+    stage = Stage(lab, GuestNetwork(cidr="10.93.0.0/24", gateway="10.93.0.1", number=0x73), first_tap=8)
+    neighbours(stage, 0x31)
+    with lab.record(*stage.at_bridge):
         guest = stage.guest(0x18, "clone-2", ipv6=True)
         time.sleep(135)
     lab.truth.site = stage.site()
     lab.shows("icmpv6.type == 133", 2)
-    lab.hides("ip")
+    lab.hides(f"(ip || arp) && eth.src == {guest.mac}")
     lab.fault("TMPL002", "icmpv6", mac=guest.mac)
 
 

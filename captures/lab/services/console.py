@@ -11,12 +11,14 @@ import socketserver
 import ssl
 import struct
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Literal
 
 from captures.lab.cloud import Machine
+from captures.lab.services import vnc
 from captures.lab.services.password import serve
 
 _PAGE = b"<!DOCTYPE html><html><head><title>Console</title></head><body>" + b"<!-- noVNC -->" * 150 + b"</body></html>"
@@ -32,9 +34,13 @@ def start(
     newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
     ciphers: str = "",
     websocket: Literal["works", "dies", "404"] = "works",
+    screen: tuple[str, int] | None = None,
 ) -> None:
-    """Serve the page and the websocket on a port, with TLS where there is a PEM file of key and chain."""
-    site = type("Console", (_Console,), {"websocket": websocket})
+    """Serve the page and the websocket on a port, with TLS where there is a PEM file of key and chain.
+
+    The websocket shows the VNC server at ``screen``, or a picture of its own.
+    """
+    site = type("Console", (_Console,), {"machine": machine, "websocket": websocket, "screen": screen})
     if pem is None:
         serve(machine, site, port, ip)
         return
@@ -47,13 +53,15 @@ def start(
 
 
 class _Console(BaseHTTPRequestHandler):
-    """The page, and a websocket that streams a picture for five seconds."""
+    """The page, and a websocket that shows a screen for six seconds."""
 
     server_version = "Jetty(9.4.51.v20230217)"
     sys_version = ""
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.1"  # what is no HTTP at all gets a whole answer, 400, as from Java's servers
+    machine: Machine
     websocket: Literal["works", "dies", "404"]
+    screen: tuple[str, int] | None
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gave it
         """Nothing to the console."""
@@ -81,11 +89,20 @@ class _Console(BaseHTTPRequestHandler):
         self.close_connection = True
         if self.websocket == "dies":
             return
-        self.wfile.write(b"\x82\x0cRFB 003.008\n")
-        picture = b"\x82\x7e" + struct.pack("!H", 2400) + bytes(range(240)) * 10
-        for _ in range(6):
-            time.sleep(1)
-            self.wfile.write(picture)
+        with suppress(OSError):
+            for picture in self._pictures():
+                self.wfile.write(b"\x82\x7e" + struct.pack("!H", len(picture)) + picture)
+
+    def _pictures(self) -> Iterator[bytes]:
+        """What the VNC server shows, or six pictures, one a second."""
+        if self.screen is None:
+            for _ in range(6):
+                yield bytes(range(240)) * 10
+                time.sleep(1)
+            return
+        with vnc.connect(self.machine, self.screen) as stream:
+            while picture := stream.recv(4800):
+                yield picture
 
 
 class _Tls(socketserver.BaseRequestHandler):

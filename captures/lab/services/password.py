@@ -42,14 +42,15 @@ def start(
     ip: str = "",
     keeps: bool = False,
     only_keyword: bytes | None = None,
+    delay: float = 0,
 ) -> None:
     """Serve passwords by client address on port 8080 of ``ip``, or of every address of the machine.
 
     ``keeps``: acknowledgements are answered and forgotten, as with a store that cannot be written. ``only_keyword``:
-    every request is answered with this body.
+    every request is answered with this body. ``delay``: seconds that G1 waits before it answers.
     """
     if generation == "G1":
-        _socat(machine, passwords, ip)
+        _socat(machine, passwords, ip, delay)
         return
     store = dict(passwords)
     respond = _responder(store, keeps) if only_keyword is None else lambda _client, _request: only_keyword
@@ -94,6 +95,18 @@ class _Handler(BaseHTTPRequestHandler):
         return type(self).respond(self.client_address[0], self.headers.get("DomU_Request"))
 
 
+class Refusing(BaseHTTPRequestHandler):
+    """A web proxy that lets nobody through."""
+
+    server_version, sys_version = "squid/5.7", ""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gave it
+        """Nothing to the console."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+
 class _Python3(_Handler):
     """G4: bytes are written."""
 
@@ -103,6 +116,12 @@ class _Python3(_Handler):
         self.send_header("Server", "CloudStack Password Server")
         self.end_headers()
         self.wfile.write(self.reply())
+
+    def do_POST(self) -> None:
+        """To save a password from anywhere but the router itself: headers, and nothing of the 403 that was meant."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.end_headers()
 
 
 class _Python3Text(_Python3):
