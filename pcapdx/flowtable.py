@@ -1,13 +1,13 @@
 """The flow table as rules see it: columns to select by, :class:`~pcapdx.dissect.Flow` values for the few that matter."""
 
 from collections.abc import Collection, Iterable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from pcapdx.dissect import Flow, Half
 from pcapdx.frame import ip_text, ip_words, mac_text
-from pcapdx.sieve.columns import Array
+from pcapdx.sieve.columns import SIDE_COLUMNS, Array
 
 TCP = 6
 
@@ -94,6 +94,9 @@ class FlowTable:
         return cast(Array, mask)
 
 
+_SIDE = {column.name: place for place, column in enumerate(SIDE_COLUMNS)}
+
+
 def _flow(index: int, row: Array, sides: tuple[Array, Array]) -> Flow:
     version = int(row["ip_version"])
     src = ip_text(version, *(int(row[f"src{i}"]) for i in range(4)))
@@ -104,54 +107,52 @@ def _flow(index: int, row: Array, sides: tuple[Array, Array]) -> Flow:
         vlan=int(row["vlan"]),
         inner_vlan=_seen(int(row["inner_vlan"])),
         vni=_seen(int(row["vni"])),
-        originator=_half(sides[0], src, int(row["sport"])),
-        responder=_half(sides[1], dst, int(row["dport"])),
+        originator=_half(sides[0].tolist(), src, int(row["sport"])),
+        responder=_half(sides[1].tolist(), dst, int(row["dport"])),
         began=bool(row["began"]),
         twins=int(row["twins"]),
     )
 
 
-def _half(side: Array, ip: str | None, port: int) -> Half:
-    def at(name: str) -> int:
-        return int(side[name])
+def _half(side: tuple[Any, ...], ip: str | None, port: int) -> Half:
+    def at(name: str) -> Any:
+        return side[_SIDE[name]]
 
-    def first(name: str, counted: str) -> int | None:
-        return at(name) if at(counted) else None
-
+    sent, syn, fin, rst, payload = at("packets"), at("syn"), at("fin"), at("rst"), at("payload_bytes")
     return Half(
         ip=ip,
         port=port,
         mac=mac_text(at("mac")),
         mac_changes=at("mac_changes"),
-        packets=at("packets"),
+        packets=sent,
         wire_bytes=at("wire_bytes"),
-        payload_bytes=at("payload_bytes"),
+        payload_bytes=payload,
         stream_bytes=at("next_seq"),
-        syn=at("syn"),
-        fin=at("fin"),
-        rst=at("rst"),
+        syn=syn,
+        fin=fin,
+        rst=rst,
         retransmissions=at("retransmissions"),
         zero_windows=at("zero_windows"),
-        first_ns=first("first_ns", "packets"),
-        last_ns=first("last_ns", "packets"),
-        first_frame=first("first_frame", "packets"),
-        last_frame=first("last_frame", "packets"),
-        syn_frames=tuple(side["syn_frames"].tolist()[: min(at("syn"), 8)]),
-        first_syn_ns=first("first_syn_ns", "syn"),
-        last_syn_ns=first("last_syn_ns", "syn"),
-        rst_frame=first("rst_frame", "rst"),
-        rst_ns=first("rst_ns", "rst"),
-        fin_frame=first("fin_frame", "fin"),
-        fin_ns=first("fin_ns", "fin"),
-        payload_frame=first("payload_frame", "payload_bytes"),
-        payload_ns=first("payload_ns", "payload_bytes"),
-        last_payload_ns=first("last_payload_ns", "payload_bytes"),
+        first_ns=at("first_ns") if sent else None,
+        last_ns=at("last_ns") if sent else None,
+        first_frame=at("first_frame") if sent else None,
+        last_frame=at("last_frame") if sent else None,
+        syn_frames=tuple(at("syn_frames").tolist()[: min(syn, 8)]) if syn else (),
+        first_syn_ns=at("first_syn_ns") if syn else None,
+        last_syn_ns=at("last_syn_ns") if syn else None,
+        rst_frame=at("rst_frame") if rst else None,
+        rst_ns=at("rst_ns") if rst else None,
+        fin_frame=at("fin_frame") if fin else None,
+        fin_ns=at("fin_ns") if fin else None,
+        payload_frame=at("payload_frame") if payload else None,
+        payload_ns=at("payload_ns") if payload else None,
+        last_payload_ns=at("last_payload_ns") if payload else None,
         mss=at("mss") or None,
         acked_bytes=at("acked"),
         largest_payload=at("largest_payload"),
         stuck_retransmissions=at("stuck_count"),
         stuck_bytes=at("stuck_bytes"),
-        stuck_frame=first("stuck_frame", "stuck_count"),
+        stuck_frame=at("stuck_frame") if at("stuck_count") else None,
     )
 
 

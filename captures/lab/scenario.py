@@ -68,12 +68,16 @@ class Lab(Workspace):
         path = self.folder / f"{name}.pcap"
         options = ["--time-stamp-precision=nano"] if nano else []
         options += ["-y", link_type] if link_type else []
-        words = ["tcpdump", "-i", interface, "-nU", "--immediate-mode", "-Z", "root", *options, "-w", str(path)]
-        recorder = where.spawn(*words, *([bpf] if bpf else []))
+        # Immediate mode has slots of the snap length: the default buffer would hold eight frames.
+        words = ["tcpdump", "-i", interface, "-nU", "--immediate-mode", "-B", "65536", "-Z", "root", *options]
+        recorder = where.spawn(*words, "-w", str(path), *([bpf] if bpf else []))
         until(lambda: path.exists() and path.stat().st_size >= 24, "tcpdump writes its header")
         yield
         time.sleep(linger)
         end(recorder, signal.SIGINT)
+        _, told_at_end = recorder.communicate()
+        if "\n0 packets dropped by kernel" not in told_at_end:
+            raise LabError(f"the recorder lost frames: {told_at_end.strip()}")
         self._recordings.append(_Recording(name, path, taken_at, told, steps, compress))
 
     def fault(self, code: str, decisive: str, **subject: str | int) -> None:

@@ -24,6 +24,7 @@ class Segment:
     sequence: int
     wire_bytes: int
     payload: bytes
+    _frame: Frame | None = None
 
     @property
     def cut(self) -> bool:
@@ -33,7 +34,9 @@ class Segment:
     @property
     def frame(self) -> Frame:
         """The frame that carried it."""
-        return Frame._make(self.rows[self.place].tolist())
+        if self._frame is None:
+            self._frame = Frame._make(self.rows[self.place].tolist())
+        return self._frame
 
 
 @dataclass(slots=True)

@@ -1,8 +1,11 @@
 """pcapng: what is written is read back, in any byte order and unit; one damaged block costs that block."""
 
+import shutil
 import struct
+import subprocess
 from fractions import Fraction
 from math import floor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -117,6 +120,29 @@ def test_everything_there_is(order: str, block_bytes: int) -> None:
     assert (first.resolution_exponent, first.resolution_binary, first.dropped) == (-9, False, None)
     assert (second.description, second.link_type, second.offset_s, second.dropped) == ("second", 113, 3600, 3)
     assert (third.section, third.resolution_exponent, third.resolution_binary, third.dropped) == (1, -3, True, 5)
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_numbers_and_times_are_those_of_tshark(tmp_path: Path) -> None:
+    path = tmp_path / "rich.pcapng"
+    path.write_bytes(rich_pcapng("<") + rich_pcapng(">"))
+    fields = ("number", "time_epoch", "cap_len", "len")
+    command = [
+        "tshark",
+        "-n",
+        "-r",
+        str(path),
+        "-T",
+        "fields",
+        *(part for name in fields for part in ("-e", f"frame.{name}")),
+    ]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    reading = read(path.read_bytes())
+    assert len(lines) == reading.facts.frames == 18
+    shown = {int(line.split("\t")[0]): line.split("\t") for line in lines}
+    for frame in reading.frames:
+        time = "" if frame.ts_ns == NO_TIME else f"{frame.ts_ns // 10**9}.{frame.ts_ns % 10**9:09}"
+        assert shown[frame.number] == [str(frame.number), time, str(len(frame.data)), str(frame.wire_bytes)]
 
 
 def test_drops_are_the_greater_of_both_counts() -> None:

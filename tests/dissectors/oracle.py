@@ -143,13 +143,10 @@ def differences(capture: Path, oracle: Mapping[str, Any]) -> list[tuple[int, str
     unequal = [
         one
         for one in found
-        if one[2] != one[3]
-        and one[0] not in dissected.twins
-        and not (one[2] is None and one[0] in in_trouble)
-        and not (one[3] is None and one[0] in unfinished)
+        if one[2] != one[3] and one[0] not in dissected.twins and not (one[2] is None and one[0] in in_trouble)
     ]
     moved = _moved(unequal)
-    return [one for one in unequal if (one[0], one[1]) not in moved]
+    return [one for one in unequal if (one[0], one[1]) not in moved and not (one[3] is None and one[0] in unfinished)]
 
 
 def _moved(unequal: list[tuple[int, str, Any, Any]]) -> set[tuple[int, str]]:

@@ -11,7 +11,7 @@ server=${new_dhcp_server_identifier:-$serverid}
 domain=${new_domain_name:-$domain}
 case "$reason" in
 BOUND | RENEW | REBIND | REBOOT | bound | renew)
-    ip address flush dev "$nic"
+    ip -4 address flush dev "$nic"
     ip address add "$ip/$mask" broadcast + dev "$nic"
     [ -n "$gateway" ] && ip route replace default via "${gateway%% *}" dev "$nic"
     {
@@ -21,6 +21,6 @@ BOUND | RENEW | REBIND | REBOOT | bound | renew)
     echo "ip=$ip gateway=$gateway server=$server" >>"$LEASE"
     ;;
 EXPIRE | FAIL | RELEASE | deconfig)
-    ip address flush dev "$nic"
+    ip -4 address flush dev "$nic"
     ;;
 esac

@@ -14,7 +14,7 @@ _SOLICIT = "dhcpv6.msgtype == 1"
 
 
 def _advertise(machine: Machine, *, flags: int = 0, prefix: str = "", seconds: float = 5) -> None:
-    """Send router advertisements at this pace until the scenario ends; without ``prefix`` they hold MTU and MAC only."""
+    """Send router advertisements at this pace until the scenario ends; without ``prefix`` with MTU and MAC only."""
     with machine.ns.inside():
         stream = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
         target = ("ff02::1", 0, 0, socket.if_nametoindex("eth0"))

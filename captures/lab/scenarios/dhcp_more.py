@@ -1,6 +1,5 @@
 """More faults of the router's DHCP service: stale leases, missing ranges, gateways and servers that are gone."""
 
-import signal
 import time
 
 from captures.lab.cloud import GuestNetwork
@@ -8,6 +7,7 @@ from captures.lab.guest import Guest
 from captures.lab.scenario import Lab, scenario
 from captures.lab.stage import Stage, at_tap
 
+_TIMES = {"renewal": 8, "rebinding": 55, "lease": 70}
 _DISCOVER, _ACK = "dhcp.option.dhcp == 1", "dhcp.option.dhcp == 5"
 
 
@@ -80,18 +80,17 @@ def dhcp_gateway_silent(lab: Lab) -> None:
 
 @scenario
 def dhcp_renewal_unanswered(lab: Lab) -> None:
-    """The router's firewall drops DHCP. A guest that had its lease before renews it by unicast four times in vain, and
-    by broadcast at the end."""
+    """The router's firewall drops DHCP. A guest that had its lease before, and renews early, asks by unicast again and
+    again in vain, and by broadcast at the end."""
     stage = Stage(lab, GuestNetwork(cidr="10.123.0.0/24", gateway="10.123.0.1", number=0x204), first_tap=12)
     guest = stage.guest(0x31, "long-1", ip="10.123.0.49")
     stage.serve()
-    client = guest.udhcpc()
+    guest.dhclient(more="".join(f"supersede dhcp-{name}-time {seconds};\n" for name, seconds in _TIMES.items()))
     stage.router.drop("udp dport 67")
-    with lab.record(*at_tap(guest), linger=8):
-        for _ in range(4):
-            client.send_signal(signal.SIGUSR1)
-            time.sleep(6)
+    with lab.record(*at_tap(guest)):
+        time.sleep(85)
     lab.shows("dhcp.option.dhcp == 3 && ip.dst == 10.123.0.1", 3)
+    lab.shows("dhcp.option.dhcp == 3 && ip.dst == 255.255.255.255")
     lab.hides("dhcp.type == 2")
     lab.fault("DHCP023", "dhcp.option.dhcp == 3", mac=guest.mac)
     for code in ("DHCP010", "DHCP001"):

@@ -1,0 +1,43 @@
+"""Which addresses are a virtual router's, by what this capture or the profile says of them."""
+
+from dissectors.dns import DnsExchange
+from pcapdx.case import View
+from pcapdx.rules.definitions.leases import Lease, dhcp_servers, lease_at, leases
+from pcapdx.rules.definitions.memo import once_a_view
+
+DATA_SERVER = "data-server"
+"""The router's name in its own hosts file (CloudStack's cs/CsDhcp.py)."""
+
+
+@once_a_view
+def data_servers(view: View) -> frozenset[str]:
+    """Addresses that DNS gave for ``data-server``."""
+    return frozenset(
+        address
+        for one in view.exchanges(DnsExchange)
+        if is_data_server(one.name) and one.answer is not None
+        for address in one.addresses
+    )
+
+
+def is_data_server(name: str) -> bool:
+    """``data-server``, with or without the network's domain."""
+    return name == DATA_SERVER or name.startswith(f"{DATA_SERVER}.")
+
+
+def why_router(view: View, ip: str) -> str | None:
+    """What makes an address a virtual router's; None when nothing here says so."""
+    if view.site.is_router(ip=ip):
+        return "the site profile names it a router"
+    if any(one.server == ip for one in leases(view)):
+        return "it is the DHCP server identifier of a lease in this capture"
+    if ip in dhcp_servers(view):
+        return "it answered DHCP in this capture"
+    if ip in data_servers(view):
+        return "DNS gave it for data-server"
+    return None
+
+
+def lease_of(view: View, client_ip: str | None, ts_ns: int) -> Lease | None:
+    """The lease under which a client asked at a moment."""
+    return lease_at(view, client_ip, ts_ns)
