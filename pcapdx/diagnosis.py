@@ -12,6 +12,8 @@ from pcapdx.case import Case
 from pcapdx.model import Doubt, Finding, Proof, Severity, Subject, Topic
 from pcapdx.rule import Rule, TopicPage
 
+MOST_EVIDENCE = 6
+"""Pieces of evidence that a merged finding keeps: the first ones prove it, and a report should fit a screen."""
 CAUSE_SLACK_NS = 2_000_000_000
 """A cause may be seen this much later than its consequence: a host tries three times before it says so."""
 
@@ -117,7 +119,7 @@ def _merged(same: list[Finding]) -> Finding:
     first = same[0]
     if len(same) == 1:
         return first
-    evidence = tuple(dict.fromkeys(piece for one in same for piece in one.evidence))
+    evidence = tuple(dict.fromkeys(piece for one in same for piece in one.evidence))[:MOST_EVIDENCE]
     begun = [one.first_ns for one in same if one.first_ns is not None]
     ended = [one.last_ns for one in same if one.last_ns is not None]
     return Finding(

@@ -7,12 +7,25 @@ codes, and diagnosis links them.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 from pcapdx.case import View
 from pcapdx.model import Confidence, Doubt, Evidence, Finding, NextStep, Proof, Severity, Subject, Topic, Verdict
 
 HEADINGS = ("What it does", "Why it matters", "Common causes", "What else it could be", "Next steps")
 """Headings of a rule's docstring, in order. A proof has the first two only."""
+
+
+class Particulars(TypedDict, total=False):
+    """Arguments of :meth:`Rule.finding` that close siblings share: ``RULE.finding(summary=..., **particulars)``."""
+
+    subject: Subject
+    evidence: tuple[Evidence, ...]
+    filter: str
+    first_ns: int | None
+    last_ns: int | None
+    limits: tuple[str, ...]
+    next_steps: tuple[NextStep, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

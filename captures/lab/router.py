@@ -18,6 +18,8 @@ expand-hosts
 domain={network.domain}
 local=/{network.domain}/
 addn-hosts={folder}/hosts
+address=/debian.org/ubuntu.com/example.net/192.0.2.80
+address=/realhostip.com/
 {dhcp}
 log-facility={folder}/log
 log-dhcp

@@ -63,9 +63,11 @@ class Lab(Workspace):
         """Record an interface while the block runs.
 
         ``taken_at`` is where the capture really was taken; the truth file tells it to pcapdx as the role only when
-        ``told``. The recorder goes on for ``linger`` seconds after the block.
+        ``told``. The recorder goes on for ``linger`` seconds after the block. Several recorders keep the order in which
+        they were started: start them along the path, client side first.
         """
         path = self.folder / f"{name}.pcap"
+        self._recordings.append(_Recording(name, path, taken_at, told, steps, compress))
         options = ["--time-stamp-precision=nano"] if nano else []
         options += ["-y", link_type] if link_type else []
         # Immediate mode has slots of the snap length: the default buffer would hold eight frames.
@@ -78,7 +80,6 @@ class Lab(Workspace):
         _, told_at_end = recorder.communicate()
         if "\n0 packets dropped by kernel" not in told_at_end:
             raise LabError(f"the recorder lost frames: {told_at_end.strip()}")
-        self._recordings.append(_Recording(name, path, taken_at, told, steps, compress))
 
     def fault(self, code: str, decisive: str, **subject: str | int) -> None:
         """Declare what was injected: a root that pcapdx should name first."""

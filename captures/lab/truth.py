@@ -70,7 +70,6 @@ class Truth:
     infos: list[Label] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     site: dict[str, Any] | None = None
-    note: str = ""
 
     def write(self, folder: Path, name: str, stored: list[Stored]) -> None:
         """Write ``NAME.toml``, and ``NAME.site.toml`` where the scenario has a site profile."""
@@ -78,8 +77,6 @@ class Truth:
         if len(stored) == 1:
             _describe(document, stored[0])
         document.update({"scenario": self.scenario, "story": self.story})
-        if self.note:
-            document["note"] = self.note
         document["healthy"] = not self.faults
         document["secrets"] = self.secrets
         if self.site is not None:

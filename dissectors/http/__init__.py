@@ -15,12 +15,11 @@ from pcapdx.dissect import Cursor, Dissector, Flow, Seen, Traffic
 
 __all__ = ["DISSECTOR", "Body", "BodyKind", "Ended", "HttpExchange", "HttpRequest", "HttpResponse", "masked"]
 
-_SECRET_VALUE = re.compile(
-    r"((?:^|[?&;])(?:[\w.-]*(?:token|passw(?:or)?d|pwd|secret|session_?(?:key|id)|signature|apikey|api_key|ticket)[\w.-]*|key|sig)=)"
-    r"[^&;#\s]+",
-    re.IGNORECASE,
+_SEPARATOR = re.compile(r"([?&;#])")
+_SECRET_NAME = re.compile(
+    r"token|passw|pwd|secret|session_?(?:key|id)|signature|api_?key|ticket|^key$|^sig$", re.IGNORECASE
 )
-_SECRET_USER = re.compile(r"(\w+://)[^/@\s]+@")
+_USER = re.compile(r"(?<=://)[^/@\s]+@")
 _DOMU_REQUEST = re.compile(r"(?:domu|vm)_request", re.IGNORECASE)
 _SWITCHING_PROTOCOLS = 101
 
@@ -108,7 +107,12 @@ def read(cursor: Cursor) -> Iterator[HttpRequest | HttpResponse]:
 
 def masked(target: str) -> str:
     """A target or location with the values of its secret parameters, and any user in it, replaced by ``***``."""
-    return _SECRET_USER.sub(r"\1***@", _SECRET_VALUE.sub(r"\1***", target))
+    parts = _SEPARATOR.split(_USER.sub("***@", target))
+    for place, part in enumerate(parts):
+        name, equals, value = part.partition("=")
+        if equals and value and _SECRET_NAME.search(name):
+            parts[place] = f"{name}=***"
+    return "".join(parts)
 
 
 def path_of(target: str) -> str:

@@ -21,8 +21,7 @@ _REQUEST = re.compile(rb"[A-Za-z][A-Za-z_-]{1,31} [^\n]* HTTP/[0-9]")
 _REQUEST_BEGUN = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT) [^\n]*\Z")
 _RESPONSE = b"HTTP/"
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_STATUS_LINE = re.compile(r"(HTTP/[0-9.]+)\s+([0-9]{3})(?:\s+(.*))?")
-_REQUEST_LINE = re.compile(r"(\S+)\s+(.*?)\s+(HTTP/[0-9.]+)\s*")
+_STATUS = re.compile(r"[0-9]{3}")
 _SWITCHING_PROTOCOLS = "101"
 
 
@@ -158,8 +157,8 @@ def _lenient_head(
 ) -> tuple[tuple[str, str, str], tuple[tuple[str, str], ...]]:
     """Start line and headers of what h11 refuses; lines that are no header are left out."""
     first, *lines = _text(head).replace("\r", "").split("\n")
-    match = (_REQUEST_LINE if request else _STATUS_LINE).fullmatch(first)
-    if match is None:
+    start = _request_line(first) if request else _status_line(first)
+    if start is None:
         raise Malformed("neither an HTTP request line nor a status line", cursor.at)
     headers: list[tuple[str, str]] = []
     for line in lines:
@@ -168,8 +167,22 @@ def _lenient_head(
             headers[-1] = headers[-1][0], f"{headers[-1][1]} {line.strip()}"
         elif colon:
             headers.append((name.strip(), value.strip()))
-    one, two, three = (group or "" for group in match.groups())
-    return (one, two, three), tuple(headers)
+    return start, tuple(headers)
+
+
+def _request_line(line: str) -> tuple[str, str, str] | None:
+    """Method, target, version; the target may have spaces in it."""
+    method, _, rest = line.strip().partition(" ")
+    target, _, version = rest.rpartition(" ")
+    return (method, target.strip(), version) if target and version.startswith("HTTP/") else None
+
+
+def _status_line(line: str) -> tuple[str, str, str] | None:
+    """Version, status code, reason; any of what separates them."""
+    version, *rest = line.split(None, 2)
+    if not rest or not _STATUS.fullmatch(rest[0]):
+        return None
+    return version, rest[0], rest[1].strip() if len(rest) > 1 else ""
 
 
 def _clean_head(request: bool, status: str, headers: tuple[tuple[str, str], ...]) -> bytes:

@@ -18,7 +18,7 @@ from captures.lab.truth import TOPICS
 from pcapdx.model import Subject, Topic
 
 TRUTHS = sorted(path for path in CAPTURES.glob("*.toml") if not path.name.endswith(".site.toml"))
-KEYS = {"file", "sha256", "taken_at", "role", "captures", "scenario", "story", "note", "healthy", "secrets", "site",
+KEYS = {"file", "sha256", "taken_at", "role", "captures", "scenario", "story", "healthy", "secrets", "site",
         "faults", "consequences", "infos", "proofs"}  # fmt: skip
 ROLES = {"tap", "bridge", "vlan", "nic", "bond", "trunk", "router", "any"}
 SUBJECT = {field.name for field in fields(Subject)}

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -156,6 +157,7 @@ def test_requests_to_a_proxy() -> None:
         ("/api?apiKey=A&signature=B&command=listHosts", "/api?apiKey=***&signature=***&command=listHosts"),
         ("https://u:p@h/", "https://***@h/"),
         ("/a/keyring?name=x", "/a/keyring?name=x"),
+        ("/a;jsessionid=1?token=&key=k&monkey=m", "/a;jsessionid=***?token=&key=***&monkey=m"),
     ],
 )
 def test_secrets_are_masked(target: str, expected: str) -> None:
@@ -266,6 +268,29 @@ def test_answer_may_come_first_where_the_beginning_was_seen() -> None:
 @given(mutated(GET, POST, OK, CHUNKED, UNTIL_CLOSE, GET + POST, CHUNKED + OK))
 def test_hostile_bytes(data: bytes) -> None:
     survives(read, data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /?" + b"token" * 12_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /?" + b"token=a&" * 7_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET " + b" " * 60_000 + b"HTTP/1.1x\r\n\r\n",
+        b"GET " + b"a " * 30_000 + b"HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 200" + b" \t" * 30_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX:" + b" a" * 30_000 + b"\x01\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 10_000,
+        b"GET / HTTP/1.0\r\n\r\n" * 3_000,
+        b"GET /\n" * 10_000,
+        b"\r\n" * 30_000 + b"GET / HTTP/1.0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A:b\n" * 15_000 + b"\n",
+    ],
+)
+def test_no_stream_takes_long(data: bytes) -> None:
+    begun = time.perf_counter()
+    survives(read, data)
+    assert time.perf_counter() - begun < 6  # of four readings; none takes a second
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 "]))

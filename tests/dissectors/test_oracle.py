@@ -16,6 +16,10 @@ EXPECTED: dict[str, tuple[str, frozenset[tuple[int, str]]]] = {
         "Kuznetzov's format under the plain magic number: we see its longer record headers, tshark does not",
         frozenset({(1, "icmp6")}),
     ),
+    "PcapPlusPlus/pcapng-example.pcapng.zst": (
+        "TLS that begins in the middle of a MySQL connection",
+        frozenset({(8, "tls"), (10, "tls"), (10, "certificates"), (12, "tls"), (14, "tls")}),
+    ),
     "arkime/nflog.pcap": ("link type NFLOG is not read", frozenset({(4, "http")})),
     "nDPI/WebattackRCE.pcap": (
         "a space within the target: we take the version from the end of the line, tshark cuts at the first space",

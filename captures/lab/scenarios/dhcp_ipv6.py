@@ -13,6 +13,12 @@ _RA = "icmpv6.type == 134"
 _SOLICIT = "dhcpv6.msgtype == 1"
 
 
+def _make_router(stage: Stage) -> None:
+    """Let the network's router speak IPv6 as a router, which solicits nobody."""
+    stage.router.ipv6(True)
+    stage.router.ns.sysctl("net.ipv6.conf.all.forwarding", 1)
+
+
 def _advertise(machine: Machine, *, flags: int = 0, prefix: str = "", seconds: float = 5) -> None:
     """Send router advertisements at this pace until the scenario ends; without ``prefix`` with MTU and MAC only."""
     with machine.ns.inside():
@@ -40,7 +46,7 @@ def dhcp6_slaac_works(lab: Lab) -> None:
     """An isolated network with IPv6: the router advertises a prefix, the guest makes its address from it and gets its
     IPv4 lease."""
     stage = Stage(lab, GuestNetwork(cidr="10.131.0.0/24", gateway="10.131.0.1", number=0x211), first_tap=2)
-    stage.router.ipv6(True)
+    _make_router(stage)
     guest = stage.guest(0x16, "six-1", ipv6=True)
     stage.serve()
     time.sleep(2)
@@ -56,7 +62,7 @@ def dhcp6_advertisement_without_prefix(lab: Lab) -> None:
     """The routers of a redundant pair advertise themselves without the prefix: guests keep their link-local address
     only."""
     stage = Stage(lab, GuestNetwork(cidr="10.132.0.0/24", gateway="10.132.0.1", number=0x212), first_tap=4)
-    stage.router.ipv6(True)
+    _make_router(stage)
     guest = stage.guest(0x17, "six-2", ipv6=True)
     stage.serve()
     time.sleep(2)
@@ -73,7 +79,7 @@ def dhcp6_advertisement_without_prefix(lab: Lab) -> None:
 def dhcp6_rogue_advertisement(lab: Lab) -> None:
     """A guest advertises itself as IPv6 router with a prefix of its own, beside the router. Recorded on the bridge."""
     stage = Stage(lab, GuestNetwork(cidr="10.133.0.0/24", gateway="10.133.0.1", number=0x213), first_tap=6)
-    stage.router.ipv6(True)
+    _make_router(stage)
     victim = stage.guest(0x18, "six-3", ipv6=True)
     culprit = stage.guest(0x19, "six-4", ipv6=True)
     stage.serve()
@@ -92,7 +98,7 @@ def dhcp6_rogue_advertisement(lab: Lab) -> None:
 def dhcp6_solicit_unanswered(lab: Lab) -> None:
     """The upstream router's advertisement tells guests to use DHCPv6 (M=1), but nobody answers their SOLICIT."""
     stage = Stage(lab, GuestNetwork(cidr="10.134.0.0/24", gateway="10.134.0.1", number=0x214), first_tap=8)
-    stage.router.ipv6(True)
+    _make_router(stage)
     guest = stage.guest(0x1A, "six-5", ipv6=True)
     stage.serve()
     time.sleep(2)

@@ -115,6 +115,9 @@ class _Tls(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         """One connection."""
         self.request.settimeout(20)
+        with suppress(OSError):
+            if not self.request.recv(1, socket.MSG_PEEK):
+                return  # OpenSSL would answer a client that goes without a word with an alert, Java does not
         with suppress(OSError), self.context.wrap_socket(self.request, server_side=True) as secured:
             secured.settimeout(20)
             self.site(secured, self.client_address, self.server)

@@ -41,12 +41,13 @@ def arp_dead(view: View) -> Iterator[ArpDead]:
     for (vlan, vni, asker_mac, asker_ip, target_ip), exchanges in grouped.items():
         if asker_ip == "0.0.0.0" or any(one.replies for one in exchanges):
             continue
-        requests = [request for one in exchanges for request in one.requests]
+        every = [request for one in exchanges for request in one.requests]
+        requests = [request for request in every if view.remains_ns(request.ts_ns) >= ARP_AFTER]
+        if len(requests) < ARP_TRIES:
+            continue
         first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
         if (
-            len(requests) < ARP_TRIES
-            or last_ns - first_ns < ARP_SPREAD
-            or view.remains_ns(last_ns) < ARP_AFTER
+            last_ns - first_ns < ARP_SPREAD
             or speaks(view, target_ip, vlan, vni, first_ns)
             or not hears(view, asker_mac, vlan, vni)
         ):

@@ -1,0 +1,121 @@
+"""Fuzzes every dissector: ``python tests/fuzz/fuzz_dissectors.py [-runs=N] [any libFuzzer option]``.
+
+The first byte of an input chooses the dissector, the second how its bytes ended; the rest is what it reads. Nothing but
+the two exceptions for bytes may come out, no position may lie outside the bytes, and what was read must pair up. Seeds
+are the messages of the dissectors' own tests.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from pcapdx.dissect import (
+    Conversation,
+    Cursor,
+    Dissector,
+    End,
+    Layer,
+    Malformed,
+    Seen,
+    Traffic,
+    Truncated,
+    in_time_order,
+)
+from pcapdx.plugins import load
+from tests.dissectors import test_arp, test_dhcp, test_dns, test_dot1q, test_http, test_icmp, test_metadata, test_tls
+from tests.dissectors import test_password_server as test_password
+from tests.dissectors.feeding import CLIENT, SERVER, flow, frame
+
+DISSECTORS = tuple(sorted(load().dissectors, key=lambda one: one.name))
+IN_FRAME = frame(src=CLIENT, dst=SERVER, ip_protocol=17, sport=53, dport=53)
+CUT, CLOSED, OPEN = range(3)
+
+
+def seeds() -> list[bytes]:
+    """Known messages for each dissector, ended in each way."""
+    datagrams = {
+        "vlan": [test_dot1q.QINQ, test_dot1q.STACK_OF_40],
+        "arp": [test_arp.REQUEST, test_arp.REPLY],
+        "icmp": [test_icmp.ECHO, test_icmp.TOO_BIG, test_icmp.TOO_BIG_6],
+        "dhcp": [test_dhcp.ACK, test_dhcp.message(1, (55, b"\1\3"), (119, b"\3eng\7example\0"))],
+        "dns": [test_dns.QUERY, test_dns.ANSWER],
+    }
+    web = [test_http.GET, test_http.POST, test_http.OK, test_http.CHUNKED, test_http.UNTIL_CLOSE]
+    tls = [test_tls.side(flights, way) for flights in (test_tls.TLS12, test_tls.TLS13) for way in "<>"]
+    streams = {
+        "http": web,
+        "password_server": [*web, test_password.ask(), test_password.HEADERS + test_password.PASSWORD],
+        "metadata": [*web, test_metadata.get("/latest/user-data"), test_metadata.ok("10.1.1.7")],
+        "tls": tls,
+        "console_proxy": tls,
+    }
+    known = datagrams | streams
+    return [
+        bytes([index, end]) + data
+        for index, dissector in enumerate(DISSECTORS)
+        for data in known.get(dissector.name, ())
+        for end in (CUT, CLOSED, OPEN)
+    ]
+
+
+def check(data: bytes) -> None:
+    """Read ``data`` with the dissector that it chooses."""
+    if len(data) < 2:
+        return
+    dissector, end, payload = DISSECTORS[data[0] % len(DISSECTORS)], data[1] % 3, data[2:]
+    stream = dissector.layer is Layer.PAYLOAD and not dissector.udp_ports
+    cursor = Cursor(
+        payload,
+        wire_bytes=len(payload) + 99 if end == CUT else None if stream else len(payload),
+        closed=end == CLOSED,
+        frame=None if stream else IN_FRAME,
+    )
+    messages: list[object] = []
+    try:
+        for message in dissector.read(cursor):
+            assert isinstance(message, dissector.messages)
+            assert 0 <= cursor.at <= len(payload)
+            messages.append(message)
+    except (Malformed, Truncated) as problem:
+        assert 0 <= problem.offset <= len(payload)
+    _pair(dissector, messages)
+
+
+def _pair(dissector: Dissector, messages: list[object]) -> None:
+    """As if both sides had said it."""
+    pair = dissector.pair
+    if pair is None:
+        return
+    seen = in_time_order(
+        [
+            Seen(message=message, frame=IN_FRAME._replace(number=number), frames=(number,), from_originator=side)
+            for side in (True, False)
+            for number, message in enumerate(messages, 1)
+        ]
+    )
+    conversation = Conversation(flow=flow(80), seen=seen, originator_end=End.OPEN, responder_end=End.OPEN)
+    for exchange in pair(Traffic(seen=seen, conversations=(conversation,))):
+        assert isinstance(exchange, dissector.exchanges)
+
+
+def main() -> int:
+    """Write the seeds, then hand over to atheris."""
+    try:
+        import atheris
+    except ImportError:
+        print("atheris is not installed (pip install atheris): fuzzing of dissectors skipped", file=sys.stderr)
+        return 0
+    folder = Path(tempfile.gettempdir()) / "pcapdx-fuzz" / "dissectors"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds()):
+        (folder / f"{number:03}").write_bytes(seed)
+    atheris.instrument_all()
+    atheris.Setup([*sys.argv, str(folder)], check)
+    atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
