@@ -17,8 +17,7 @@ from ipaddress import ip_address
 from dissectors.http import path_of
 from dissectors.tls import Certificate, CertificateChain, Message, PlainKind, TlsHandshake
 from dissectors.tls import pair as pair_tls
-from dissectors.tls import read as read_tls
-from pcapdx.dissect import Cursor, Dissector, Traffic
+from pcapdx.dissect import Dissector, Seen, Traffic
 
 __all__ = [
     "DISSECTOR",
@@ -34,6 +33,7 @@ __all__ = [
 ]
 
 _DASHED = re.compile(r"(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})")
+_PORTS = frozenset({443, 8443})
 _REALHOSTIP = "realhostip.com"
 """CloudStack's own domain up to 4.2; its DNS and certificate ended in 2014."""
 
@@ -111,10 +111,10 @@ class ConsoleHandshake:
     """One side spoke HTTP without TLS."""
 
 
-def read(cursor: Cursor) -> Iterator[ConsoleTls]:
-    """As :func:`dissectors.tls.read`."""
-    for part in read_tls(cursor):
-        yield ConsoleTls(part=part)
+def refine(seen: Seen[Message]) -> Iterator[ConsoleTls]:
+    """Every TLS message on a console port."""
+    if _PORTS & {seen.frame.sport, seen.frame.dport}:
+        yield ConsoleTls(part=seen.message)
 
 
 def console_page(target: str) -> ConsolePage | None:
@@ -220,8 +220,8 @@ DISSECTOR = Dissector(
     name="console_proxy",
     spec="CloudStack ConsoleProxyInfo, RFC 9525",
     messages=(ConsoleTls,),
-    read=read,
-    tcp_ports=frozenset({443, 8443}),
+    builds_on="tls",
+    refine=refine,
     pair=pair,
     exchanges=(ConsoleHandshake,),
 )

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dissectors.http import Ended, content_length, masked, path_of
-from dissectors.http.body import describe
+from dissectors.http import Ended, HttpRequest, HttpResponse
 from dissectors.http.exchange import join
-from dissectors.http.reader import Raw, messages
-from pcapdx.dissect import Cursor, Dissector, Flow, Seen, Traffic
+from pcapdx.dissect import Dissector, Flow, Seen, Traffic
 
 __all__ = ["DISSECTOR", "Ended", "MetadataAnswer", "MetadataExchange", "MetadataKind", "MetadataRequest"]
 
@@ -26,12 +24,7 @@ _OTHER_CLOUD = re.compile(
     r"/(?:openstack|computemetadata|metadata/(?:instance|v1)|opc/v[12]|hetzner|\d{4}-\d\d-\d\d|1\.0/)(?:[/?.].*)?"
     r"|/latest/(?:api/token|dynamic)(?:/.*)?"
 )
-_IDENTITY = re.compile(
-    rb"(?:\d{1,3}(?:\.\d{1,3}){3}"
-    rb"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    rb"|i-\d{1,12}-\d{1,12}-[A-Za-z0-9_-]{1,32})",
-    re.IGNORECASE,
-)
+_PORT = 80
 _FINAL = 200
 
 
@@ -99,18 +92,25 @@ class MetadataExchange:
     """The client's TCP acknowledged all that the server sent."""
 
 
-def read(cursor: Cursor) -> Iterator[MetadataRequest | MetadataAnswer]:
-    """All requests or answers of one direction of a stream; nothing where it is not HTTP."""
-    for raw in messages(cursor):
-        yield _request(raw) if raw.request else _answer(raw)
+def refine(seen: Seen[HttpRequest | HttpResponse]) -> Iterator[MetadataRequest | MetadataAnswer]:
+    """What an HTTP message on the router's web port means to its metadata service."""
+    message = seen.message
+    if isinstance(message, HttpRequest):
+        if seen.frame.dport == _PORT:
+            yield _request(message)
+    elif seen.frame.sport == _PORT:
+        yield _answer(message)
 
 
-def _request(raw: Raw) -> MetadataRequest:
-    method, target, _ = raw.start
-    path = path_of(masked(target))
-    kind, key = classify(path)
+def _request(message: HttpRequest) -> MetadataRequest:
+    kind, key = classify(message.path)
     return MetadataRequest(
-        kind=kind, method=method, path=path, key=key, host=raw.get("host"), user_agent=raw.get("user-agent")
+        kind=kind,
+        method=message.method,
+        path=message.path,
+        key=key,
+        host=message.host,
+        user_agent=message.user_agent,
     )
 
 
@@ -129,18 +129,16 @@ def classify(path: str) -> tuple[MetadataKind, str | None]:
     return (MetadataKind.MANDATORY if key in _MANDATORY else MetadataKind.OPTIONAL), key
 
 
-def _answer(raw: Raw) -> MetadataAnswer:
-    body = describe(raw)
-    text = raw.body.strip()
+def _answer(message: HttpResponse) -> MetadataAnswer:
     return MetadataAnswer(
-        status=int(raw.start[1]),
-        servers=raw.all("server"),
-        body_bytes=body.bytes,
-        complete=body.complete,
-        content_length=content_length(raw),
-        digest=body.digest,
-        via=raw.get("via"),
-        text=text.decode("ascii") if raw.complete and _IDENTITY.fullmatch(text) else None,
+        status=message.status,
+        servers=message.servers,
+        body_bytes=message.body.bytes,
+        complete=message.body.complete,
+        content_length=message.content_length,
+        digest=message.body.digest,
+        via=message.via,
+        text=message.body.identity,
     )
 
 
@@ -173,8 +171,8 @@ DISSECTOR = Dissector(
     name="metadata",
     spec="CloudStack systemvm/debian/var/www/html/latest/.htaccess",
     messages=(MetadataRequest, MetadataAnswer),
-    read=read,
-    tcp_ports=frozenset({80}),
+    builds_on="http",
+    refine=refine,
     pair=pair,
     exchanges=(MetadataExchange,),
     secrets={

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dissectors.http import domu_request, masked, proxied
-from dissectors.http.body import BodyKind, describe
-from dissectors.http.exchange import Ended, join
-from dissectors.http.reader import Raw, messages
-from pcapdx.dissect import Cursor, Dissector, Flow, Seen, Traffic
+from dissectors.http import BodyKind, Ended, HttpRequest, HttpResponse
+from dissectors.http.exchange import join
+from pcapdx.dissect import Dissector, Flow, Seen, Traffic
 
 __all__ = [
     "DISSECTOR",
@@ -27,9 +25,9 @@ __all__ = [
 ]
 
 _SERVER = "CloudStack Password Server"
+_PORTS = frozenset({8080, 3128})
+"""Where a password server may be expected: its own port, and that of a proxy set in the template."""
 _OK = 200
-_LONGEST_PASSWORD = 255
-"""Bytes that the Windows agent reads."""
 
 
 class PasswordKind(StrEnum):
@@ -77,6 +75,14 @@ class AnswerKind(StrEnum):
     EMPTY = "empty"
     HTML = "html"
     OTHER = "other"
+
+
+_ANSWERS = {
+    BodyKind.EMPTY: AnswerKind.EMPTY,
+    BodyKind.HTML: AnswerKind.HTML,
+    BodyKind.SAVED_PASSWORD: AnswerKind.SAVED_PASSWORD,
+    BodyKind.BAD_REQUEST: AnswerKind.BAD_REQUEST,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,71 +144,69 @@ class PasswordExchange:
         return answer.kind is AnswerKind.PASSWORD and answer.complete and self.acked
 
 
-def read(cursor: Cursor) -> Iterator[PasswordRequest | PasswordAnswer]:
-    """All requests or answers of one direction of a stream; nothing where it is not HTTP."""
-    for raw in messages(cursor):
-        yield _request(raw) if raw.request else _answer(raw)
+def refine(seen: Seen[HttpRequest | HttpResponse]) -> Iterator[PasswordRequest | PasswordAnswer]:
+    """What an HTTP message means to a password server; on other ports only if it is one's beyond doubt."""
+    message = seen.message
+    if isinstance(message, HttpRequest):
+        if message.domu_spelled is not None or seen.frame.dport in _PORTS:
+            yield _request(message)
+        return
+    answer = _answer(message)
+    if answer.generation is not Generation.FOREIGN or seen.frame.sport in _PORTS:
+        yield answer
 
 
-def _request(raw: Raw) -> PasswordRequest:
-    method, target, _ = raw.start
-    header = domu_request(raw)
-    spelled, value = header if header is not None else (None, "")
+def _request(message: HttpRequest) -> PasswordRequest:
+    value = message.domu_request
     return PasswordRequest(
-        kind=PasswordKind.NONE if header is None else _KINDS.get(value.strip(), PasswordKind.OTHER),
-        spelled=spelled,
-        method=method,
-        target=masked(target),
-        host=raw.get("host"),
-        user_agent=raw.get("user-agent"),
-        proxied=proxied(raw),
+        kind=PasswordKind.NONE if value is None else _KINDS.get(value.strip(), PasswordKind.OTHER),
+        spelled=message.domu_spelled,
+        method=message.method,
+        target=message.target,
+        host=message.host,
+        user_agent=message.user_agent,
+        proxied=message.proxied,
     )
 
 
-def _answer(raw: Raw) -> PasswordAnswer:
-    body = describe(raw)
+def _answer(message: HttpResponse) -> PasswordAnswer:
+    body = message.body
+    kind = AnswerKind.PASSWORD if body.one_line and message.status == _OK else _ANSWERS.get(body.kind, AnswerKind.OTHER)
     return PasswordAnswer(
-        generation=_generation(raw, body.kind),
-        kind=_answer_kind(raw, body.kind),
-        status=int(raw.start[1]),
-        servers=raw.all("server"),
+        generation=_generation(message),
+        kind=kind,
+        status=message.status,
+        servers=message.servers,
         body_bytes=body.bytes,
         complete=body.complete,
         digest=body.digest,
     )
 
 
-def _generation(raw: Raw, kind: BodyKind) -> Generation:
+def _generation(message: HttpResponse) -> Generation:
     """By the fingerprints of the server's generations."""
-    servers = raw.all("server")
-    if not servers and raw.get("documenttype") is not None:
+    if not message.servers and message.document_type is not None:
         return Generation.SOCAT
-    if not any(server.startswith(_SERVER) for server in servers):
+    if not any(server.startswith(_SERVER) for server in message.servers):
         return Generation.FOREIGN
-    if kind is BodyKind.BAD_REQUEST:
-        return Generation.PYTHON2 if raw.body.startswith(b"HTTP/") else Generation.PYTHON3
+    if message.body.kind is BodyKind.BAD_REQUEST:
+        return Generation.PYTHON2 if message.body.second_head else Generation.PYTHON3
     return Generation.PYTHON
-
-
-def _answer_kind(raw: Raw, kind: BodyKind) -> AnswerKind:
-    if kind is BodyKind.TEXT:
-        line = raw.body.strip()
-        password = int(raw.start[1]) == _OK and len(line) <= _LONGEST_PASSWORD and b"\n" not in line
-        return AnswerKind.PASSWORD if password else AnswerKind.OTHER
-    return AnswerKind(kind.value)
 
 
 def pair(traffic: Traffic) -> Iterator[PasswordExchange]:
     """One exchange a request that is meant for a password server, connection by connection.
 
-    That is one with the header, one that a password server answered, or one of wget for the root, as guests send.
+    That is one with the header, one that a password server answered, or one of wget for the root, as guests send. On
+    another port than a password server's, only one that a password server answered.
     """
     for conversation in traffic.conversations:
         requests = [seen for seen in conversation.seen if isinstance(seen.message, PasswordRequest)]
         answers = [seen for seen in conversation.seen if isinstance(seen.message, PasswordAnswer)]
         final = [(seen, seen.message.complete) for seen in answers if seen.message.status >= _OK]
         for joined in join(conversation, requests, final):
-            if _meant(joined.request.message, joined.answer.message if joined.answer is not None else None):
+            answer = joined.answer.message if joined.answer is not None else None
+            if _meant(joined.request.message, answer, joined.port):
                 yield PasswordExchange(
                     flow=conversation.flow,
                     client=joined.client,
@@ -215,20 +219,18 @@ def pair(traffic: Traffic) -> Iterator[PasswordExchange]:
                 )
 
 
-def _meant(request: PasswordRequest, answer: PasswordAnswer | None) -> bool:
-    if request.kind is not PasswordKind.NONE:
+def _meant(request: PasswordRequest, answer: PasswordAnswer | None, port: int) -> bool:
+    if answer is not None and answer.generation is not Generation.FOREIGN:
         return True
-    return (request.wget and request.target == "/") or (
-        answer is not None and answer.generation is not Generation.FOREIGN
-    )
+    return port in _PORTS and (request.kind is not PasswordKind.NONE or (request.wget and request.target == "/"))
 
 
 DISSECTOR = Dissector(
     name="password_server",
     spec="CloudStack systemvm/debian/opt/cloud/bin/passwd_server_ip.py",
     messages=(PasswordRequest, PasswordAnswer),
-    read=read,
-    tcp_ports=frozenset({8080, 3128}),  # 3128: through a proxy set in the template
+    builds_on="http",
+    refine=refine,
     pair=pair,
     exchanges=(PasswordExchange,),
     secrets={"digest": "the password itself is never kept; the digest is salted anew in each process"},

@@ -265,7 +265,7 @@ def _talker(row: tuple[Any, ...]) -> Talker:
         last_ns=at("last_ns") if at("sent") else None,
         first_received_ns=at("first_received_ns") if at("received") else None,
         last_received_ns=at("last_received_ns") if at("received") else None,
-        frames=tuple(at("frames")[: min(at("sent"), 8)]),
+        frames=tuple(at("frames").tolist()[: min(at("sent"), 8)]),
         last_frame=at("last_frame") if at("sent") else None,
         addresses=at("addresses"),
         odd_ttl=at("odd_ttl"),
@@ -279,7 +279,7 @@ def _binding(row: tuple[Any, ...]) -> Binding:
 
     return Binding(
         mac=mac_text(at("mac")) or "",
-        ip=ip_text(at("ip_version"), *at("ip")) or "",
+        ip=ip_text(at("ip_version"), *at("ip").tolist()) or "",
         vlan=at("vlan"),
         vni=_seen(at("vni")),
         arp=at("arp"),
@@ -301,5 +301,5 @@ def _repeat(row: tuple[Any, ...]) -> Repeat:
         worst=at("worst"),
         total=at("total"),
         worst_ns=at("worst_ns"),
-        frames=tuple(at("frames")[: min(at("worst"), 8)]),
+        frames=tuple(at("frames").tolist()[: min(at("worst"), 8)]),
     )

@@ -125,15 +125,22 @@ class TrunkHost:
         self._trunk = self.ovs.bridge("cloudbr1")
         self.ovs.port(self._trunk, uplink)
 
-    def vlan(self, vlan: int) -> str:
-        """The per-VLAN bridge, made and joined to the uplink at the first call."""
-        bridge = self.host.bridge(f"br{self.uplink}-{vlan}")
-        leg = f"{self.uplink}.{vlan}"
-        veth(self.host.ns, leg, self.host.ns, f"leg{vlan}")
+    def vlan(self, vlan: int, *settings: str) -> str:
+        """A per-VLAN bridge joined to the uplink; ``settings`` replace those of the port that tags for it."""
+        return self._join(f"br{self.uplink}-{vlan}", f"{self.uplink}.{vlan}", *(settings or (f"tag={vlan}",)))
+
+    def native(self) -> str:
+        """The label bridge ``cloudbr0``, whose frames leave by the uplink untagged."""
+        return self._join("cloudbr0", f"{self.uplink}.0", "trunks=0")
+
+    def _join(self, bridge: str, leg: str, *settings: str) -> str:
+        self.host.bridge(bridge)
+        port = f"p-{leg}"
+        veth(self.host.ns, leg, self.host.ns, port)
         self.host.ns.ip("link", "set", leg, "master", bridge)
-        for name in (leg, f"leg{vlan}"):
+        for name in (leg, port):
             self.host.ns.ip("link", "set", name, "up")
-        self.ovs.port(self._trunk, f"leg{vlan}", f"tag={vlan}")
+        self.ovs.port(self._trunk, port, *settings)
         return bridge
 
     @property

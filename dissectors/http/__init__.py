@@ -13,7 +13,7 @@ from dissectors.http.exchange import Ended, join
 from dissectors.http.reader import Raw, messages
 from pcapdx.dissect import Cursor, Dissector, Flow, Seen, Traffic
 
-__all__ = ["DISSECTOR", "Body", "BodyKind", "Ended", "HttpExchange", "HttpRequest", "HttpResponse", "masked"]
+__all__ = ["DISSECTOR", "Body", "BodyKind", "Ended", "HttpExchange", "HttpRequest", "HttpResponse", "masked", "path_of"]
 
 _SEPARATOR = re.compile(r"([?&;#])")
 _SECRET_NAME = re.compile(
@@ -123,17 +123,12 @@ def path_of(target: str) -> str:
     return path.lower()
 
 
-def domu_request(raw: Raw) -> tuple[str, str] | None:
+def _domu_request(raw: Raw) -> tuple[str, str] | None:
     """Name as sent and value of the header that a password server goes by."""
     return next(((name, value) for name, value in raw.headers if _DOMU_REQUEST.fullmatch(name)), None)
 
 
-def proxied(raw: Raw) -> bool:
-    """Whether a request has the form that is meant for a proxy."""
-    return raw.start[0] == "CONNECT" or "://" in raw.start[1].partition("?")[0]
-
-
-def content_length(raw: Raw) -> int | None:
+def _content_length(raw: Raw) -> int | None:
     """The length announced, None where there is none or it is no number."""
     value = raw.get("content-length") or ""
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
@@ -141,7 +136,7 @@ def content_length(raw: Raw) -> int | None:
 
 def _request(raw: Raw) -> HttpRequest:
     method, target, version = raw.start
-    spelled, value = domu_request(raw) or (None, None)
+    spelled, value = _domu_request(raw) or (None, None)
     return HttpRequest(
         method=method,
         target=masked(target),
@@ -149,11 +144,11 @@ def _request(raw: Raw) -> HttpRequest:
         host=raw.get("host"),
         user_agent=raw.get("user-agent"),
         content_type=raw.get("content-type"),
-        content_length=content_length(raw),
+        content_length=_content_length(raw),
         upgrade=(raw.get("upgrade") or "").lower() or None,
         domu_request=value,
         domu_spelled=spelled,
-        proxied=proxied(raw),
+        proxied=method == "CONNECT" or "://" in target.partition("?")[0],
         body=describe(raw),
     )
 
@@ -169,7 +164,7 @@ def _response(raw: Raw) -> HttpResponse:
         date=raw.get("date"),
         document_type=raw.get("documenttype"),
         content_type=raw.get("content-type"),
-        content_length=content_length(raw),
+        content_length=_content_length(raw),
         location=masked(location) if location is not None else None,
         via=raw.get("via"),
         upgrade=(raw.get("upgrade") or "").lower() or None,
@@ -220,6 +215,6 @@ DISSECTOR = Dissector(
     secrets={
         "target": "values of parameters such as token, password, sessionkey are masked before anything is kept",
         "location": "masked likewise",
-        "body": "never kept; the digest is salted anew in each process",
+        "body": "never kept, save an IPv4 address, UUID or instance name; the digest is salted anew in each process",
     },
 )

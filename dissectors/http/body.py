@@ -1,18 +1,24 @@
-"""What is told of a body without keeping it: sizes, a closed classification, and a digest for equality."""
+"""What is told of a body without keeping it: its size, what kind of thing it is, and a digest for equality."""
 
+import os
 import re
-import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 
 from dissectors.http.reader import Raw
 
-_SALT = secrets.token_bytes(32)
+_SALT = os.urandom(32)
 """New in each process, so that nobody can look a digest up, or try passwords against one in an old report."""
 _DIGEST_BYTES = 8
 _HTML = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _SECOND_STATUS_LINE = re.compile(rb"HTTP/1\.[01] 400 [^\r\n]*\r?\n")
+_LONGEST_PASSWORD = 255
+"""Bytes that the Windows guest agent reads."""
+_IDENTITY = re.compile(
+    rb"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|i-\d{1,12}-\d{1,12}-[\w-]{1,32}",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 class BodyKind(StrEnum):
@@ -38,16 +44,27 @@ class Body:
     kind: BodyKind
     digest: str | None
     """Salted: equal within one run for equal bodies, worthless elsewhere; None for an empty one."""
+    one_line: bool
+    """Printable text of one line, 255 bytes at most: what may be a password."""
+    second_head: bool
+    """Begins with a status line of its own, as Python 2's password server wrote its errors."""
+    identity: str | None
+    """The body where it is whole and nothing but an IPv4 address, a UUID or an instance name: it tells whose it is."""
 
 
 def describe(raw: Raw) -> Body:
     """The shadow of a message's body."""
-    return Body(bytes=len(raw.body), complete=raw.complete, kind=_kind(raw), digest=digest(raw.body))
-
-
-def digest(body: bytes) -> str | None:
-    """A salted digest of a body, None of an empty one."""
-    return blake2b(body, digest_size=_DIGEST_BYTES, key=_SALT).hexdigest() if body else None
+    text = raw.body.strip()
+    kind = _kind(raw)
+    return Body(
+        bytes=len(raw.body),
+        complete=raw.complete,
+        kind=kind,
+        digest=blake2b(raw.body, digest_size=_DIGEST_BYTES, key=_SALT).hexdigest() if raw.body else None,
+        one_line=kind is BodyKind.TEXT and len(text) <= _LONGEST_PASSWORD and b"\n" not in text,
+        second_head=_SECOND_STATUS_LINE.match(text) is not None,
+        identity=text.decode("ascii") if raw.complete and _IDENTITY.fullmatch(text) else None,
+    )
 
 
 def _kind(raw: Raw) -> BodyKind:

@@ -1,6 +1,7 @@
 """What tests of dissectors share: frames, flows and conversations by hand, cuts, and hostile bytes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ SECOND = 10**9
 CLIENT, SERVER = "10.1.1.7", "10.1.1.1"
 
 Read = Callable[[Cursor], Iterator[Any]]
+Refine = Callable[[Seen[Any]], Iterator[Any]]
 
 _NOTHING = Frame(*[0] * len(Frame._fields))._replace(tag0_tci=-1, tag1_tci=-1, outer_tci=-1, vni=-1, flow=-1)
 
@@ -88,10 +90,12 @@ def talk(
     client_end: End = End.OPEN,
     server_end: End = End.OPEN,
     began: bool = True,
+    refine: Refine | None = None,
 ) -> Conversation:
     """A conversation in which ``said`` (">" from the client, "<" from the server, and bytes) came frame by frame.
 
-    Everything is acknowledged; frame n (from 1) is at second n. A message stands on the frame with its last byte.
+    Everything is acknowledged; frame n (from 1) is at second n. A message stands on the frame with its last byte, and
+    is handed through ``refine`` if that is given.
     """
     messages: list[Seen[Any]] = []
     sent = {way: b"".join(data for who, data in said if who == way) for way in "<>"}
@@ -106,7 +110,10 @@ def talk(
         try:
             for message in read(cursor):
                 number = next(number for behind, number in offsets if behind >= cursor.at)
-                messages.append(seen(message, number, number, from_originator=way == ">"))
+                sport, dport = (40_000, port) if way == ">" else (port, 40_000)
+                one = seen(message, number, number, from_originator=way == ">", sport=sport, dport=dport)
+                refined = refine(one) if refine is not None else (message,)
+                messages.extend(replace(one, message=part) for part in refined)
         except (Malformed, Truncated):
             pass
     numbers = {way: {"stream_bytes": len(sent[way]), "acked_bytes": len(sent[way])} for way in "<>"}

@@ -128,12 +128,15 @@ def differences(capture: Path, oracle: Mapping[str, Any]) -> list[tuple[int, str
 
     Those reasons are: the frame is a twin; tshark itself calls the frame malformed or cut short, and we claim nothing
     of it; of a response whose body is not all there we tell what there is, and tshark waits for the rest; a response
-    without length stands on the last frame of its body here, and on that of the FIN there.
+    without length stands on the last frame of its body here, and on that of the FIN there (on none if the FIN came
+    before bytes in front of it).
     """
     dissected = dissect(capture)
     mine, other = ours(dissected.view), theirs(oracle)
     responses = dissected.view.messages(HttpResponse)
-    unfinished = {seen.number for seen in responses if not seen.message.body.complete}
+    unfinished = {
+        seen.number for seen in responses if not seen.message.body.complete or seen.message.content_length is None
+    }
     in_trouble = {record["n"] for record in oracle["records"] if "trouble" in record}
     found = [
         (number, group, mine.get(number, {}).get(group), other.get(number, {}).get(group))

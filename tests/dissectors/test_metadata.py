@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from dissectors.http import read
 from dissectors.metadata import (
     Ended,
     MetadataAnswer,
@@ -11,10 +12,10 @@ from dissectors.metadata import (
     MetadataRequest,
     classify,
     pair,
-    read,
+    refine,
 )
 from pcapdx.dissect import Cursor, Traffic
-from tests.dissectors.feeding import CLIENT, SERVER, mutated, survives, talk
+from tests.dissectors.feeding import CLIENT, SERVER, mutated, seen, survives, talk
 
 SECRET = "#cloud-config\npassword: hunter2\n"
 
@@ -27,8 +28,14 @@ def ok(body: str, status: str = "200 OK") -> bytes:
     return f"HTTP/1.1 {status}\r\nServer: Apache/2.4\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
+def refined(data: bytes) -> list[MetadataRequest | MetadataAnswer]:
+    """The one HTTP message in ``data``, on port 80."""
+    (message,) = read(Cursor(data))
+    return list(refine(seen(message, sport=80, dport=80)))
+
+
 def exchanges(*said: tuple[str, bytes], **ends: Any) -> list[MetadataExchange]:
-    return list(pair(Traffic(conversations=(talk(read, said, 80, **ends),))))
+    return list(pair(Traffic(conversations=(talk(read, said, 80, refine=refine, **ends),))))
 
 
 @pytest.mark.parametrize(
@@ -60,12 +67,12 @@ def test_paths(path: str, kind: MetadataKind, key: str | None) -> None:
 
 
 def test_request_and_answer() -> None:
-    (request,) = read(Cursor(get("/Latest/Meta-Data/instance-id?x=1")))
+    (request,) = refined(get("/Latest/Meta-Data/instance-id?x=1"))
     assert isinstance(request, MetadataRequest)
     assert (request.kind, request.key) == (MetadataKind.MANDATORY, "instance-id")
     assert (request.path, request.host) == ("/latest/meta-data/instance-id", "data-server.")
     assert request.user_agent == "Cloud-Init/23.1"
-    (answer,) = read(Cursor(ok("i-2-15-VM")))
+    (answer,) = refined(ok("i-2-15-VM"))
     assert isinstance(answer, MetadataAnswer)
     assert (answer.status, answer.servers, answer.body_bytes, answer.content_length) == (200, ("Apache/2.4",), 9, 9)
     assert answer.complete
@@ -73,7 +80,7 @@ def test_request_and_answer() -> None:
 
 
 def test_request_through_a_proxy_is_the_same_request() -> None:
-    (request,) = read(Cursor(get("http://10.1.1.1/latest/user-data")))
+    (request,) = refined(get("http://10.1.1.1/latest/user-data"))
     assert isinstance(request, MetadataRequest)
     assert request.kind is MetadataKind.USER_DATA
 
@@ -116,6 +123,13 @@ def test_crawl_on_one_connection() -> None:
     assert (third.request.message.kind, third.ended) == (MetadataKind.OTHER_CLOUD, Ended.OPEN)
 
 
+def test_other_ports_are_no_routers() -> None:
+    assert (
+        list(pair(Traffic(conversations=(talk(read, [(">", get("/latest/user-data"))], 8080, refine=refine),)))) == []
+    )
+
+
 @given(mutated(get("/latest/user-data"), ok("10.1.1.7"), ok(SECRET)))
 def test_hostile_bytes(data: bytes) -> None:
-    survives(read, data)
+    for message in survives(read, data):
+        list(refine(seen(message, sport=80, dport=80)))

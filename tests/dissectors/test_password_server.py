@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from dissectors.http import read
 from dissectors.password_server import (
     AnswerKind,
     Ended,
@@ -12,10 +13,10 @@ from dissectors.password_server import (
     PasswordKind,
     PasswordRequest,
     pair,
-    read,
+    refine,
 )
 from pcapdx.dissect import Cursor, End, Traffic
-from tests.dissectors.feeding import CLIENT, SECOND, SERVER, mutated, survives, talk
+from tests.dissectors.feeding import CLIENT, SECOND, SERVER, mutated, seen, survives, talk
 
 PASSWORD = b"xK9#mother"
 HEADERS = (
@@ -33,19 +34,21 @@ def ask(value: str = "send_my_password", agent: str = "Wget/1.21", target: str =
 
 
 def request(data: bytes) -> PasswordRequest:
-    (found,) = read(Cursor(data))
+    (message,) = read(Cursor(data))
+    (found,) = refine(seen(message, dport=8080))
     assert isinstance(found, PasswordRequest)
     return found
 
 
 def answer(data: bytes) -> PasswordAnswer:
-    (found,) = read(Cursor(data, closed=True))
+    (message,) = read(Cursor(data, closed=True))
+    (found,) = refine(seen(message, sport=8080))
     assert isinstance(found, PasswordAnswer)
     return found
 
 
-def exchanges(*said: tuple[str, bytes], **ends: Any) -> list[PasswordExchange]:
-    return list(pair(Traffic(conversations=(talk(read, said, 8080, **ends),))))
+def exchanges(*said: tuple[str, bytes], port: int = 8080, **ends: Any) -> list[PasswordExchange]:
+    return list(pair(Traffic(conversations=(talk(read, said, port, refine=refine, **ends),))))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,14 @@ def test_a_password_servers_answer_counts_whatever_was_asked() -> None:
     assert exchange.answer.message.kind is AnswerKind.BAD_REQUEST
 
 
+def test_other_ports_only_where_it_is_a_password_server_beyond_doubt() -> None:
+    (found,) = exchanges((">", ask()), ("<", HEADERS + PASSWORD), port=18080, **CLOSED)
+    assert found.delivered
+    assert exchanges((">", ask()), ("<", TOMCAT), port=18080) == []
+    assert exchanges((">", ask("")), ("<", TOMCAT), port=18080) == []
+
+
 @given(mutated(ask(), HEADERS + PASSWORD, SOCAT + PASSWORD, TOMCAT))
 def test_hostile_bytes(data: bytes) -> None:
-    survives(read, data)
+    for message in survives(read, data):
+        list(refine(seen(message, sport=8080, dport=8080)))

@@ -1,12 +1,13 @@
 """Fuzzes every dissector: ``python tests/fuzz/fuzz_dissectors.py [-runs=N] [any libFuzzer option]``.
 
 The first byte of an input chooses the dissector, the second how its bytes ended; the rest is what it reads. Nothing but
-the two exceptions for bytes may come out, no position may lie outside the bytes, and what was read must pair up. Seeds
-are the messages of the dissectors' own tests.
+the two exceptions for bytes may come out, no position may lie outside the bytes, and what was read must pair up, also
+in the dissectors that build on it. Seeds are the messages of the dissectors' own tests.
 """
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -28,8 +29,10 @@ from tests.dissectors import test_arp, test_dhcp, test_dns, test_dot1q, test_htt
 from tests.dissectors import test_password_server as test_password
 from tests.dissectors.feeding import CLIENT, SERVER, flow, frame
 
-DISSECTORS = tuple(sorted(load().dissectors, key=lambda one: one.name))
+ALL = tuple(sorted(load().dissectors, key=lambda one: one.name))
+DISSECTORS = tuple((one, one.read) for one in ALL if one.read is not None)
 IN_FRAME = frame(src=CLIENT, dst=SERVER, ip_protocol=17, sport=53, dport=53)
+CONSOLE, WEB, PASSWORDS = 443, 80, 8080
 CUT, CLOSED, OPEN = range(3)
 
 
@@ -43,18 +46,13 @@ def seeds() -> list[bytes]:
         "dns": [test_dns.QUERY, test_dns.ANSWER],
     }
     web = [test_http.GET, test_http.POST, test_http.OK, test_http.CHUNKED, test_http.UNTIL_CLOSE]
+    web += [test_password.ask(), test_password.HEADERS + test_password.PASSWORD, test_password.SOCAT]
+    web += [test_metadata.get("/latest/user-data"), test_metadata.ok("10.1.1.7")]
     tls = [test_tls.side(flights, way) for flights in (test_tls.TLS12, test_tls.TLS13) for way in "<>"]
-    streams = {
-        "http": web,
-        "password_server": [*web, test_password.ask(), test_password.HEADERS + test_password.PASSWORD],
-        "metadata": [*web, test_metadata.get("/latest/user-data"), test_metadata.ok("10.1.1.7")],
-        "tls": tls,
-        "console_proxy": tls,
-    }
-    known = datagrams | streams
+    known = datagrams | {"http": web, "tls": tls}
     return [
         bytes([index, end]) + data
-        for index, dissector in enumerate(DISSECTORS)
+        for index, (dissector, _) in enumerate(DISSECTORS)
         for data in known.get(dissector.name, ())
         for end in (CUT, CLOSED, OPEN)
     ]
@@ -64,7 +62,8 @@ def check(data: bytes) -> None:
     """Read ``data`` with the dissector that it chooses."""
     if len(data) < 2:
         return
-    dissector, end, payload = DISSECTORS[data[0] % len(DISSECTORS)], data[1] % 3, data[2:]
+    dissector, read = DISSECTORS[data[0] % len(DISSECTORS)]
+    end, payload = data[1] % 3, data[2:]
     stream = dissector.layer is Layer.PAYLOAD and not dissector.udp_ports
     cursor = Cursor(
         payload,
@@ -74,29 +73,43 @@ def check(data: bytes) -> None:
     )
     messages: list[object] = []
     try:
-        for message in dissector.read(cursor):
+        for message in read(cursor):
             assert isinstance(message, dissector.messages)
             assert 0 <= cursor.at <= len(payload)
             messages.append(message)
     except (Malformed, Truncated) as problem:
         assert 0 <= problem.offset <= len(payload)
-    _pair(dissector, messages)
+    for port in (WEB, CONSOLE, PASSWORDS):
+        seen = _seen(messages, port)
+        _pair(dissector, seen, port)
+        for other in ALL:
+            if other.builds_on == dissector.name and other.refine is not None:
+                refined = [replace(one, message=part) for one in seen for part in other.refine(one)]
+                assert all(isinstance(one.message, other.messages) for one in refined)
+                _pair(other, refined, port)
 
 
-def _pair(dissector: Dissector, messages: list[object]) -> None:
-    """As if both sides had said it."""
+def _seen(messages: list[object], port: int) -> list[Seen[object]]:
+    """As if both sides had said it, one message a frame."""
+    return [
+        Seen(
+            message=message,
+            frame=IN_FRAME._replace(number=number, sport=port, dport=port),
+            frames=(number,),
+            from_originator=side,
+        )
+        for side in (True, False)
+        for number, message in enumerate(messages, 1)
+    ]
+
+
+def _pair(dissector: Dissector, seen: list[Seen[object]], port: int) -> None:
     pair = dissector.pair
     if pair is None:
         return
-    seen = in_time_order(
-        [
-            Seen(message=message, frame=IN_FRAME._replace(number=number), frames=(number,), from_originator=side)
-            for side in (True, False)
-            for number, message in enumerate(messages, 1)
-        ]
-    )
-    conversation = Conversation(flow=flow(80), seen=seen, originator_end=End.OPEN, responder_end=End.OPEN)
-    for exchange in pair(Traffic(seen=seen, conversations=(conversation,))):
+    ordered = in_time_order(seen)
+    conversation = Conversation(flow=flow(port), seen=ordered, originator_end=End.OPEN, responder_end=End.OPEN)
+    for exchange in pair(Traffic(seen=ordered, conversations=(conversation,))):
         assert isinstance(exchange, dissector.exchanges)
 
 

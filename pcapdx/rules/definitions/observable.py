@@ -8,6 +8,7 @@ from pcapdx.case import View
 from pcapdx.vantage import Role
 
 LINKTYPE_ETHERNET = 1
+COOKED = (113, 276)
 SMALLEST_SNAP_LENGTH = 18
 """Enough for an Ethernet header with one tag."""
 
@@ -47,14 +48,18 @@ def tags_expected(view: View) -> bool | None:
 
 
 def hears(view: View, mac: str | None, vlan: int | None = None, vni: int | None = None) -> bool:
-    """Whether frames *to* this MAC are in the capture: only then is a missing answer a missing answer.
+    """Whether frames *to* this MAC would be in the capture: only then is a missing answer a missing answer.
 
-    One unicast frame to it proves it; so does a tap, which by nature shows both ways, once anything of others is there.
+    One unicast frame to it proves it. Without one, an unfiltered capture does when it shows both directions for somebody
+    else in the VLAN, or, at the guest's own tap, anything that others sent.
     """
-    talkers = [one for one in view.talkers if vni is None or one.vni == vni]
-    if any(one.mac == mac and one.received > 0 and (vlan is None or one.vlan == vlan) for one in talkers):
+    here = [one for one in view.talkers if (vlan is None or one.vlan == vlan) and (vni is None or one.vni == vni)]
+    if any(one.mac == mac and one.received for one in here):
         return True
-    if view.vantage.role in (Role.TAP, Role.ROUTER) and not view.vantage.inferred:
-        return True
-    others = any(one.mac != mac and one.sent > 0 and (vlan is None or one.vlan == vlan) for one in talkers)
-    return others and not filters(view)
+    if filters(view):
+        return False
+    at_its_end = view.vantage.role in (Role.TAP, Role.ROUTER) and not view.vantage.inferred
+    if at_its_end or any(one.link_type in COOKED for one in view.capture.interfaces):
+        # cooked captures keep no destination MAC, and are taken on all interfaces at once
+        return any(one.mac != mac and one.sent for one in here)
+    return any(one.sent and one.received for one in here)

@@ -35,7 +35,7 @@ from pcapdx.model import Confidence, Finding, Severity, Topic
 from pcapdx.rule import Particulars, Rule
 from pcapdx.rules.definitions.leases import leases
 from pcapdx.rules.definitions.wording import cite
-from pcapdx.rules.password_reset import PORT, steps
+from pcapdx.rules.password_reset import steps
 
 
 def asked(view: View) -> Iterator[PasswordExchange]:

@@ -1,0 +1,102 @@
+"""Clients that ask in vain: DISCOVERs grouped by client, with what answered whom in the same broadcast domain."""
+
+from dataclasses import dataclass
+
+from dissectors.dhcp import Dhcp, DhcpExchange
+from pcapdx.case import View
+from pcapdx.dissect import Seen
+from pcapdx.model import Confidence, Severity
+from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.rules.definitions.observable import hears
+from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """A client none of whose DISCOVERs was answered, as far as the capture could show."""
+
+    mac: str
+    vlan: int
+    vni: int | None
+    discovers: tuple[Seen[Dhcp], ...]
+    enough: bool
+    """Three DISCOVERs over ten seconds that had their five seconds each."""
+    heard: bool
+    """The capture shows frames to this client, so an answer would be in it."""
+    others_served: tuple[DhcpExchange, ...]
+    """Exchanges of other clients in the same VLAN that were answered."""
+
+    @property
+    def first_ns(self) -> int:
+        """First DISCOVER."""
+        return self.discovers[0].ts_ns
+
+    @property
+    def last_ns(self) -> int:
+        """Last DISCOVER."""
+        return self.discovers[-1].ts_ns
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """Frames of the DISCOVERs."""
+        return tuple(one.number for one in self.discovers)
+
+    @property
+    def severity(self) -> Severity:
+        """Fewer packets than needed: one severity lower."""
+        return Severity.ERROR if self.enough else Severity.WARNING
+
+    @property
+    def confidence(self) -> Confidence:
+        """Certain only where an answer would have been seen."""
+        if not self.enough:
+            return Confidence.POSSIBLE
+        return Confidence.CERTAIN if self.heard else Confidence.LIKELY
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What of the capture weakens the claim."""
+        if self.heard:
+            return ()
+        return (f"no frame to {self.mac} is in this capture; one that shows a single direction looks the same",)
+
+
+@once_a_view
+def unanswered(view: View) -> tuple[Unanswered, ...]:
+    """Clients whose DISCOVERs all stayed without OFFER, ACK or NAK.
+
+    A client that goes on to choose a server was answered, seen or not. One or two DISCOVERs count only where the capture
+    would show the answer. At a wire with tags, a reply in another VLAN is that VLAN's.
+    """
+    exchanges = view.exchanges(DhcpExchange)
+    chosen = {one.chaddr for one in exchanges if one.chosen_server}
+    asking: dict[tuple[int, int | None, str], list[Seen[Dhcp]]] = {}
+    answered: dict[tuple[int, int | None], list[DhcpExchange]] = {}
+    for one in exchanges:
+        if one.answered:
+            answered.setdefault((one.vlan, one.vni), []).append(one)
+        asking.setdefault((one.vlan, one.vni, one.chaddr), []).extend(one.discovers)
+    found = []
+    for (vlan, vni, mac), every in asking.items():
+        here = answered.get((vlan, vni), [])
+        if not every or mac in chosen or any(one.chaddr == mac for one in here):
+            continue
+        discovers = sorted(every, key=lambda one: one.ts_ns)
+        waited = [one for one in discovers if view.remains_ns(one.ts_ns) >= DHCP_ANSWER]
+        enough = len(waited) >= DHCP_TRIES and waited[-1].ts_ns - waited[0].ts_ns >= DHCP_SPREAD
+        heard = hears(view, mac, vlan, vni)
+        # one or two at a restart of dnsmasq are noise, so a few count only with a sight of the other direction
+        if not (enough or (heard and len(waited) > 1)):
+            continue
+        found.append(
+            Unanswered(
+                mac=mac,
+                vlan=vlan,
+                vni=vni,
+                discovers=tuple(discovers),
+                enough=enough,
+                heard=heard,
+                others_served=tuple(here),
+            )
+        )
+    return tuple(found)
