@@ -24,6 +24,11 @@ class Particulars(TypedDict, total=False):
     filter: str
     first_ns: int | None
     last_ns: int | None
+
+
+class ParticularsWithSteps(Particulars, total=False):
+    """The same where siblings share what to do next and what limits them, too."""
+
     limits: tuple[str, ...]
     next_steps: tuple[NextStep, ...]
 

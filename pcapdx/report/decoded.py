@@ -18,11 +18,46 @@ MOST_FRAMES = 24
 MOST_FIELDS = 120
 
 WHOLE_LAYERS = frozenset(
-    ["frame", "eth", "vlan", "ieee8021ad", "sll", "arp", "ip", "ipv6", "icmp", "icmpv6", "udp", "tcp", "dhcp", "dns", "tls", "lldp", "cdp", "stp", "vrrp", "lacp", "gre", "vxlan", "geneve"]
+    [
+        "frame",
+        "eth",
+        "vlan",
+        "ieee8021ad",
+        "sll",
+        "arp",
+        "ip",
+        "ipv6",
+        "icmp",
+        "icmpv6",
+        "udp",
+        "tcp",
+        "dhcp",
+        "dns",
+        "tls",
+        "lldp",
+        "cdp",
+        "stp",
+        "vrrp",
+        "lacp",
+        "gre",
+        "vxlan",
+        "geneve",
+    ]
 )
 HARMLESS = {
     "http": frozenset(
-        ["http.request.method", "http.request.version", "http.host", "http.user_agent", "http.response.code", "http.response.version", "http.response.phrase", "http.server", "http.content_type", "http.content_length_header"]
+        [
+            "http.request.method",
+            "http.request.version",
+            "http.host",
+            "http.user_agent",
+            "http.response.code",
+            "http.response.version",
+            "http.response.phrase",
+            "http.server",
+            "http.content_type",
+            "http.content_length_header",
+        ]
     )
 }
 HIDDEN_FIELDS = (

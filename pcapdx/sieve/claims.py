@@ -11,7 +11,7 @@ import numpy as np
 
 from pcapdx.dissect import Dissector, Sample
 from pcapdx.sieve.columns import Array
-from pcapdx.sieve.tables import hash_bytes, mix
+from pcapdx.sieve.tables import clock, hash_bytes, mix
 
 MOST_DISSECTORS = 63
 SAMPLE_SLOTS = 1 << 16
@@ -112,7 +112,7 @@ def claim_datagram(data: Any, start: int, row: Array, masks: Array, macs: Array)
 
 def claim_tags(row: Array, talker: Array, mask: int, settings: Array) -> int:
     """Of the dissectors that read tags, those that want this frame: some frames of each sender in each VLAN."""
-    now = int(row["ts_ns"])
+    now = clock(row)
     kept = 0
     for i in range(len(settings)):
         if mask >> i & 1 == 0:
@@ -189,7 +189,7 @@ def wanted(data: Any, start: int, row: Array, digest: int, setting: Array, sampl
         digest = mix(digest, int(row["src3"]) << 32 | int(row["dst3"]))
     count = max(0, min(SAMPLED_BYTES, int(row["end_offset"]) - at))
     digest = hash_bytes(data, start + at, count, digest)
-    now = int(row["ts_ns"])
+    now = clock(row)
     # four neighbouring places: a newcomer takes that of the kind that was handed on the longest ago
     base = digest & (len(samples) - 4)
     oldest = base

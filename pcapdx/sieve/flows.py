@@ -10,7 +10,7 @@ are relative to ``base_seq`` and unwrapped to 63 bits, so they grow through 2**3
 
 from pcapdx.compiled import MASK63
 from pcapdx.sieve.columns import Array
-from pcapdx.sieve.tables import mix, vlan_id
+from pcapdx.sieve.tables import clock, mix, vlan_id
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 TCP = 6
@@ -136,7 +136,7 @@ def open_side(side: Array) -> None:
 
 def count_flow(row: Array, side: Array, other: Array) -> bool:
     """Counts a frame that is no twin for its ``side``; True when it is the side's first, or its MAC changed."""
-    now, payload = int(row["ts_ns"]), int(row["payload_wire_bytes"])
+    now, payload = clock(row), int(row["payload_wire_bytes"])
     first = side["packets"] == 0
     fresh = side["mac"] != row["eth_src_int"]
     if first:
@@ -165,7 +165,7 @@ def count_flow(row: Array, side: Array, other: Array) -> bool:
 
 def count_flags(row: Array, side: Array) -> None:
     """SYN, FIN, RST and windows of one TCP segment."""
-    flags, now = int(row["tcp_flags"]), int(row["ts_ns"])
+    flags, now = int(row["tcp_flags"]), clock(row)
     if flags & (SYN | FIN | RST) == 0:
         if row["tcp_window"] == 0:
             side["zero_windows"] += 1

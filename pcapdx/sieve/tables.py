@@ -14,6 +14,8 @@ from pcapdx.sieve.layers import be8, be32
 PRIME = 0x2127599BF4325C37
 TWIN_NS = 5_000_000
 SECOND_NS = 1_000_000_000
+FAR_NS = 1 << 62
+"""In nanoseconds 146 years before and after 1970: beyond it a time is a writer's fault."""
 STORM_BROADCASTS = 1000
 FINGERPRINT_BYTES = 512
 ROUTER_ADDRESSES = 64
@@ -24,6 +26,12 @@ def mix(digest: int, value: int) -> int:
     """One step of a 63-bit hash."""
     digest = ((digest ^ value) * PRIME) & MASK63
     return digest ^ (digest >> 29)
+
+
+def clock(row: Array) -> int:
+    """The frame's time, or 0 where it has none or one so far off that differences of times would overflow."""
+    now = int(row["ts_ns"])
+    return now if -FAR_NS < now < FAR_NS else 0
 
 
 def vlan_key(row: Array) -> int:
@@ -79,8 +87,8 @@ def mark_twin(row: Array, key: int, twins: Array, counters: Array) -> bool:
     digest = mix(digest, int(row["src3"]) << 16 | int(row["sport"]))
     digest = mix(digest, int(row["dst3"]) << 16 | int(row["dport"]))
     slot = twins[digest & (len(twins) - 1)]
-    now = int(row["ts_ns"])
-    found = slot["digest"] == digest and 0 <= now - int(slot["ts_ns"]) < TWIN_NS
+    now = clock(row)
+    found = slot["digest"] == digest and now != 0 and 0 <= now - int(slot["ts_ns"]) < TWIN_NS
     same_vlan = found and slot["vlan_key"] == key
     if row["ip_version"] > 0:
         counters["ip_frames"] += 1
@@ -98,16 +106,16 @@ def mark_twin(row: Array, key: int, twins: Array, counters: Array) -> bool:
 
 def count_frame(row: Array, counters: Array) -> None:
     """The capture-wide counters that need no table."""
-    now = int(row["ts_ns"])
-    if counters["frames"] > 0:
-        step = now - int(counters["last_ns"])
+    now = clock(row)
+    if counters["frames"] > 0 and now != 0:
+        step = now - int(counters["last_ns"]) if counters["last_ns"] != 0 else 0
         if step < 0:
             counters["backwards"] += 1
             counters["backwards_ns"] = max(int(counters["backwards_ns"]), -step)
         elif step > counters["gap_ns"]:
             counters["gap_ns"] = step
             counters["gap_frame"] = row["number"]
-    if counters["frames"] == 0 or now > counters["last_ns"]:
+    if now != 0 and (counters["last_ns"] == 0 or now > counters["last_ns"]):
         counters["last_ns"] = now
     counters["frames"] += 1
     if row["flags"] & 4:
@@ -141,7 +149,7 @@ def count_repeat(data: Any, start: int, row: Array, repeats: Array, counters: Ar
     if dst >> 24 == 0x0180C2 or dst >> 8 == 0x01005E0000:
         return
     counters["group"] += 1
-    now = int(row["ts_ns"])
+    now = clock(row)
     second = now - now % SECOND_NS
     captured = int(row["captured_bytes"])
     digest = hash_bytes(data, start, min(captured, 96), captured)
@@ -225,7 +233,7 @@ def find_talker(key: int, mac: int, talkers: Array, index: Array, state: Array) 
 
 def count_talkers(key: int, row: Array, talkers: Array, index: Array, counters: Array, state: Array) -> int:
     """Counts the sender and a unicast receiver; the sender's row, or -1."""
-    src, dst, now = int(row["eth_src_int"]), int(row["eth_dst_int"]), int(row["ts_ns"])
+    src, dst, now = int(row["eth_src_int"]), int(row["eth_dst_int"]), clock(row)
     if src < 0:
         return -1
     if dst >= 0 and not is_group(dst):
@@ -332,12 +340,12 @@ def bind(
         seen["ip_version"] = version
         seen["ip"][0], seen["ip"][1], seen["ip"][2], seen["ip"][3] = w0, w1, w2, w3
         seen["next_index"] = index[slot] - 1
-        seen["first_ns"] = row["ts_ns"]
+        seen["first_ns"] = clock(row)
         seen["first_frame"] = row["number"]
         index[slot] = at + 1
         talker["addresses"] += 1
     seen = bindings[at]
-    seen["last_ns"] = row["ts_ns"]
+    seen["last_ns"] = clock(row)
     seen["last_frame"] = row["number"]
     if by_arp:
         seen["arp"] += 1

@@ -34,6 +34,11 @@ class ArpDead:
 
 def arp_dead(view: View) -> Iterator[ArpDead]:
     """Every (asker, target) that is ARP-DEAD; probes (sender 0.0.0.0) are not asked for and so left out."""
+    return (one for one in arp_silent(view) if hears(view, one.asker_mac, one.vlan, one.vni))
+
+
+def arp_silent(view: View) -> Iterator[ArpDead]:
+    """As :func:`arp_dead`, also where the capture may not show what comes *to* the asker."""
     grouped: dict[tuple[int, int | None, str, str, str], list[ArpExchange]] = {}
     for exchange in view.exchanges(ArpExchange):
         key = exchange.vlan, exchange.vni, exchange.asker_mac, exchange.asker_ip, exchange.target_ip
@@ -42,14 +47,13 @@ def arp_dead(view: View) -> Iterator[ArpDead]:
         if asker_ip == "0.0.0.0" or any(one.replies for one in exchanges):
             continue
         every = [request for one in exchanges for request in one.requests]
-        requests = [request for request in every if view.remains_ns(request.ts_ns) >= ARP_AFTER]
+        requests = [one for one in every if view.remains_ns(one.ts_ns) >= ARP_AFTER]
         if len(requests) < ARP_TRIES:
             continue
         first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
         if (
             last_ns - first_ns < ARP_SPREAD
             or speaks(view, target_ip, vlan, vni, first_ns)
-            or not hears(view, asker_mac, vlan, vni)
         ):
             continue
         yield ArpDead(

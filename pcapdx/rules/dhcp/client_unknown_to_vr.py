@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from dissectors.arp import Arp
 from pcapdx.case import View
 from pcapdx.model import Evidence, Finding, NextStep, Severity, Subject, Topic
-from pcapdx.rule import Particulars, Rule
+from pcapdx.rule import ParticularsWithSteps, Rule
 from pcapdx.rules.definitions.windows import DHCP_ANSWER
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed, times
 from pcapdx.rules.dhcp import steps
@@ -40,7 +40,9 @@ from pcapdx.rules.dhcp.asking import Unanswered, unanswered
 def silent(view: View) -> Iterator[Unanswered]:
     """Clients that are not answered while others of their VLAN are, by a server that was there all the time."""
     for one in unanswered(view):
-        if any(other.last_ns >= one.first_ns - DHCP_ANSWER for other in one.others_served) or (one.others_served and one.enough):
+        if any(other.last_ns >= one.first_ns - DHCP_ANSWER for other in one.others_served) or (
+            one.others_served and one.enough
+        ):
             yield one
 
 
@@ -150,8 +152,8 @@ def _served(view: View, one: Unanswered) -> Evidence:
     return cite(view, frames[:6], "OFFER or ACK to other clients in the same VLAN")
 
 
-def _particulars(view: View, one: Unanswered, more: tuple[Evidence, ...]) -> Particulars:
-    return Particulars(
+def _particulars(view: View, one: Unanswered, more: tuple[Evidence, ...]) -> ParticularsWithSteps:
+    return ParticularsWithSteps(
         subject=Subject(mac=one.mac, vlan=one.vlan),
         evidence=(cite(view, one.frames, "DHCP DISCOVER; no OFFER, ACK or NAK follows"), *more),
         filter=f"dhcp.hw.mac_addr == {one.mac}",

@@ -30,7 +30,7 @@ from dissectors.dhcp import Checksum, Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
-from pcapdx.rule import Particulars, Rule
+from pcapdx.rule import ParticularsWithSteps, Rule
 from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, listed, times
 from pcapdx.rules.dhcp import steps
@@ -98,8 +98,10 @@ def check_checksum(view: View) -> Iterator[Finding]:
         )
 
 
-def _particulars(view: View, mac: str, vlan: int, offers: list[Seen[Dhcp]], again: list[Seen[Dhcp]]) -> Particulars:
-    return Particulars(
+def _particulars(
+    view: View, mac: str, vlan: int, offers: list[Seen[Dhcp]], again: list[Seen[Dhcp]]
+) -> ParticularsWithSteps:
+    return ParticularsWithSteps(
         subject=Subject(mac=mac, vlan=vlan),
         evidence=(
             cite(view, (one.number for one in offers), "OFFER to this client"),

@@ -32,7 +32,7 @@ from dissectors.http import Ended
 from dissectors.password_server import AnswerKind, Generation, PasswordExchange, PasswordKind
 from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, Severity, Topic
-from pcapdx.rule import Particulars, Rule
+from pcapdx.rule import ParticularsWithSteps, Rule
 from pcapdx.rules.definitions.leases import leases
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.rules.password_reset import steps
@@ -146,14 +146,14 @@ def check_closed(view: View) -> Iterator[Finding]:
         )
 
 
-def particulars(view: View, one: PasswordExchange, what: str) -> Particulars:
+def particulars(view: View, one: PasswordExchange, what: str) -> ParticularsWithSteps:
     """What every finding about one exchange says."""
     flow, answer = one.flow, one.answer
     closing = flow.closing
     frames = [*one.request.frames, *(answer.frames if answer else ())]
     if closing is not None:
         frames.append(closing.frame)
-    return Particulars(
+    return ParticularsWithSteps(
         subject=steps.subject(flow.originator.mac, flow.vlan, one.client, one.server),
         evidence=(cite(view, frames, f"request for the password; {what}"),),
         filter=f"tcp.port == {one.port} && ip.addr == {one.client} && tcp.port == {flow.originator.port}",

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from dissectors.password_server import PasswordExchange
 from pcapdx.case import View
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
-from pcapdx.rule import Particulars, Rule
+from pcapdx.rule import ParticularsWithSteps, Rule
 from pcapdx.rules.definitions.leases import Lease
 from pcapdx.rules.definitions.servers import lease_of, why_router
 from pcapdx.rules.definitions.syn_dead import Tries, refused
@@ -85,7 +85,7 @@ def shared_address(view: View, tries: Tries, lease: Lease | None) -> tuple[str, 
     return None
 
 
-def _common(view: View, tries: Tries, more: tuple[Evidence, ...] = ()) -> Particulars:
+def _common(view: View, tries: Tries, more: tuple[Evidence, ...] = ()) -> ParticularsWithSteps:
     return {
         "subject": Subject(mac=tries.client_mac, vlan=tries.vlan, ip=tries.client, server=tries.server, port=PORT),
         "evidence": (cite(view, tries.frames, f"SYN to {PORT}, answered by RST, {times(len(tries.flows))}"), *more),

@@ -1,0 +1,219 @@
+"""VLAN001 vlan-transmit-only: requests leave in a VLAN and nothing ever comes back in it.
+
+What it does
+------------
+At a NIC that carries tags, finds a VLAN in which this host's guests ask (three DHCP DISCOVERs or five ARP requests, over
+ten seconds) and from which no frame of anybody else arrives, while other VLANs or the untagged network are heard.
+
+Why it matters
+--------------
+Every guest of that network on this host is cut off from its router and from guests elsewhere.
+
+Common causes
+-------------
+The VLAN is not in the list of VLANs that the switch port allows, or not in the switch's VLAN table; the same at the
+port of the other host.
+
+What else it could be
+---------------------
+A network whose only other member is on this host, so that answers never pass the NIC: a client that is answered goes on
+to DHCP REQUEST and does not repeat its ARP requests. A peer that is switched off. A private or isolated VLAN.
+
+Next steps
+----------
+Capture the same VLAN at the other host's NIC at once; look at the list of VLANs of both switch ports.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dissectors.dhcp import DhcpExchange
+from pcapdx.case import Talker, View
+from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.rule import Rule
+from pcapdx.rules.definitions.arp_dead import arp_silent
+from pcapdx.rules.definitions.crossings import crossings
+from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.observable import tags_expected, tags_observable
+from pcapdx.rules.definitions.two_way import answered_vlans
+from pcapdx.rules.definitions.windows import ARP_AFTER, BURST, DHCP_SPREAD, DHCP_TRIES, TWO_PATHS
+from pcapdx.rules.definitions.wording import cite, duration, listed, times
+from pcapdx.vantage import Role
+
+VLAN_SPREAD = DHCP_SPREAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What went unanswered in one VLAN."""
+
+    clients: tuple[str, ...]
+    """MACs that sent DISCOVERs and nothing after them."""
+    discovers: int
+    arp_askers: tuple[str, ...]
+    arp_targets: tuple[str, ...]
+    arp_requests: int
+    frames: tuple[int, ...]
+    first_ns: int
+    last_ns: int
+
+    @property
+    def plain(self) -> bool:
+        """A client that was answered would have gone on; two askers of one target are not both mistaken."""
+        return self.discovers >= DHCP_TRIES or (len(self.arp_askers) > 1 and self.arp_requests >= BURST)
+
+    @property
+    def words(self) -> str:
+        """Who asked for what, and how often."""
+        span = duration(self.last_ns - self.first_ns)
+        parts = []
+        if self.discovers:
+            parts.append(f"{listed(self.clients)} asked for an address {times(self.discovers)}")
+        if self.arp_requests:
+            parts.append(f"{listed(self.arp_askers)} asked for {listed(self.arp_targets)} {times(self.arp_requests)}")
+        return f"{listed(parts)} in {span}"
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding a VLAN."""
+    if not tags_expected(view) or not tags_observable(view) or view.vantage.role is Role.ANY:
+        return
+    crossed = {one.asked for one in crossings(view)}
+    answered = answered_vlans(view)
+    for vlan in view.vlans:
+        if not vlan or vlan in crossed or vlan in answered:
+            continue
+        talkers = [one for one in view.talkers if one.vlan == vlan and one.vni is None]
+        own = _own(view, [one for one in talkers if one.sent])
+        asking = unanswered(view, vlan)
+        if own is None or asking is None or any(one.sent and one.received for one in talkers):
+            continue
+        heard = _heard_elsewhere(view, vlan, known=own)
+        if heard:
+            yield from _judge(view, vlan, asking, own, heard)
+
+
+def unanswered(view: View, vlan: int) -> Asking | None:
+    """Requests in one VLAN that nobody answered, where they are enough to say so."""
+    by_client: dict[str, list[tuple[int, int]]] = {}
+    served: set[str] = set()
+    for exchange in view.exchanges(DhcpExchange):
+        if exchange.vlan != vlan or exchange.vni is not None:
+            continue
+        if exchange.answered or exchange.requests or exchange.chosen_server:
+            served.add(exchange.chaddr)
+        asked = [(one.ts_ns, one.number) for one in exchange.discovers if view.remains_ns(one.ts_ns) >= ARP_AFTER]
+        by_client.setdefault(exchange.chaddr, []).extend(asked)
+    clients = {mac: asked for mac, asked in by_client.items() if asked and mac not in served}
+    silent = [one for one in arp_silent(view) if one.vlan == vlan and one.vni is None]
+    moments = [moment for asked in clients.values() for moment in asked]
+    arp_frames = [number for one in silent for number in one.frames]
+    bounds = [*(ts_ns for ts_ns, _ in moments), *(ts for one in silent for ts in (one.first_ns, one.last_ns))]
+    if not bounds or max(bounds) - min(bounds) < VLAN_SPREAD:
+        return None
+    if len(moments) < DHCP_TRIES and len(moments) + len(arp_frames) < BURST:
+        return None
+    return Asking(
+        clients=tuple(clients),
+        discovers=len(moments),
+        arp_askers=tuple(dict.fromkeys(one.asker_mac for one in silent)),
+        arp_targets=tuple(dict.fromkeys(one.target_ip for one in silent)),
+        arp_requests=len(arp_frames),
+        frames=tuple(sorted([*(number for _, number in moments), *arp_frames])),
+        first_ns=min(bounds),
+        last_ns=max(bounds),
+    )
+
+
+def _own(view: View, senders: Sequence[Talker]) -> bool | None:
+    """Whether all senders of a VLAN are this host's: None when one is not, False when the capture does not tell."""
+    local = [is_local(view, one.mac) for one in senders]
+    if not local or False in local:
+        return None
+    return None not in local
+
+
+def _heard_elsewhere(view: View, vlan: int, *, known: bool) -> tuple[int, ...]:
+    """Other VLANs (0 untagged) from which this NIC receives; empty when fewer than twenty frames show it."""
+    others = [one for one in view.talkers if one.vlan != vlan and one.vni is None and one.sent]
+    if known:
+        others = [one for one in others if is_local(view, one.mac) is False]
+    else:
+        others = [one for one in others if one.vlan in answered_vlans(view)]
+    if sum(one.sent for one in others) < TWO_PATHS:
+        return ()
+    return tuple(sorted({one.vlan for one in others}))
+
+
+def _judge(view: View, vlan: int, asking: Asking, own: bool, heard: tuple[int, ...]) -> Iterator[Finding]:
+    sure = own or asking.discovers >= DHCP_TRIES
+    where = listed("the untagged network" if other == 0 else f"VLAN {other}" for other in heard[:4])
+    limits = ["one capture cannot tell where on the way the frames are lost"]
+    if not own:
+        limits.append("the capture does not tell which senders are on this host")
+    yield RULE.finding(
+        subject=Subject(vlan=vlan),
+        severity=Severity.WARNING if asking.plain and sure else Severity.INFO,
+        confidence=Confidence.LIKELY if asking.plain and own else Confidence.POSSIBLE,
+        summary=f"Nothing comes back in VLAN {vlan}: {asking.words}, while {where} is heard at the same NIC.",
+        evidence=(cite(view, asking.frames, f"requests tagged {vlan}; no frame of anybody else has that tag"),),
+        filter=f"vlan.id == {vlan}",
+        first_ns=asking.first_ns,
+        last_ns=asking.last_ns,
+        alternatives=(
+            "the only other member of this network is on the same host, so that its answers never pass this NIC",
+            "whoever should answer is switched off: look for its own frames in this VLAN on its host",
+        ),
+        limits=tuple(limits),
+        next_steps=next_steps(view, vlan),
+    )
+
+
+def next_steps(view: View, vlan: int) -> tuple[NextStep, ...]:
+    """Where to look when a VLAN is not carried."""
+    interface = view.vantage.interface or "NIC"
+    return (
+        NextStep(
+            where="the router's host, at the same time",
+            command=f"tcpdump -enni NIC 'vlan {vlan}'",
+            meaning=f"none of these requests arrives: the switch loses VLAN {vlan} between the two ports",
+        ),
+        NextStep(
+            where="switch, ports of both hosts",
+            command=f"show interfaces trunk; show vlan id {vlan}",
+            meaning=f"{vlan} must be allowed, active and forwarding on both ports",
+        ),
+        NextStep(
+            where="this host",
+            command=f"lldpctl {interface}; ip -d link show; bridge vlan show",
+            meaning="names the switch port to look at, and whether the host itself has the VLAN",
+        ),
+    )
+
+
+RULE = Rule(
+    code="VLAN001",
+    name="vlan-transmit-only",
+    topic=Topic.VLAN_TRUNK,
+    severity=Severity.WARNING,
+    check=check,
+    explains=(
+        "DHCP001",
+        "DHCP002",
+        "DHCP006",
+        "DHCP010",
+        "DHCP020",
+        "DHCP022",
+        "VLAN019",
+        "HOST001",
+        "HOST007",
+        "META002",
+        "META007",
+        "PHYS002",
+        "PHYS005",
+        "PWD003",
+        "PWD011",
+        "SG001",
+        "TMPL013",
+    ),
+)
