@@ -79,11 +79,7 @@ class Verdict:
 
 def cases(folder: Path = HERE) -> list[Case]:
     """Every labelled case of a folder, by name."""
-    return [
-        _case(path)
-        for path in sorted(folder.glob("*.toml"))
-        if not path.name.endswith(".site.toml")
-    ]
+    return [_case(path) for path in sorted(folder.glob("*.toml")) if not path.name.endswith(".site.toml")]
 
 
 def _case(path: Path) -> Case:

@@ -271,6 +271,8 @@ def _exit(analysis: "Analysis", document: "Document", fail_on: str | None) -> No
 
 def main() -> None:
     """The console script: turns errors into one line and exit status 2, and is silent on a closed pipe."""
+    # NumPy's linear algebra is not used; its threads would be started at import all the same
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -132,6 +132,10 @@ class Machine:
         self.ns.run("nft", "add chain inet lab input { type filter hook input priority 0; }")
         self.ns.run("nft", f"add rule inet lab input {rule} drop")
 
+    def admit(self) -> None:
+        """Undo every `drop`."""
+        self.ns.run("nft", "delete", "table", "inet", "lab")
+
 
 def veth(here: Namespace, name: str, there: Namespace, peer: str) -> None:
     """A cable between two namespaces, both ends with offloads off so that frames look like those of a wire."""

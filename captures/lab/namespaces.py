@@ -103,7 +103,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self.prefix = f"px{os.getpid()}-{next(_numbers)}"
-        self.folder = Path(tempfile.mkdtemp(prefix="pcapdx-lab-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"pcapdx-lab-{self.prefix}-"))
         self.folder.chmod(0o755)
         self.stopping = threading.Event()
         self._stack = ExitStack()
@@ -169,19 +169,26 @@ def until(condition: Callable[[], object], what: str, seconds: float = 10) -> No
 
 
 def sweep() -> None:
-    """Remove what runs of the lab left behind that were killed themselves: namespaces of processes that are gone."""
+    """Remove what runs of the lab left behind that were killed themselves: what is named for a process that is gone."""
     for line in command("ip", "netns", "list").splitlines():
         name = line.split()[0]
-        owner = re.match(r"px(\d+)-", name)
-        if owner and not Path(f"/proc/{owner[1]}").exists():
+        if _orphaned(name):
             _kill_inside(name)
             command("ip", "netns", "del", name)
             shutil.rmtree(Path("/etc/netns") / name, ignore_errors=True)
+    for folder in Path(tempfile.gettempdir()).glob("pcapdx-lab-px*"):
+        if _orphaned(folder.name.removeprefix("pcapdx-lab-")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def safe(name: str) -> str:
     """A name for namespaces, files and captures: letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _orphaned(name: str) -> bool:
+    owner = re.match(r"px(\d+)-", name)
+    return owner is not None and not Path(f"/proc/{owner[1]}").exists()
 
 
 def _kill_inside(name: str) -> None:

@@ -94,6 +94,22 @@ def console_port_silent(lab: Lab) -> None:
 
 
 @scenario
+def console_first_syn_lost(lab: Lab) -> None:
+    """The first SYN to the CPVM is lost on the way; the second one, a second later, is answered and the page loads."""
+    public = Public(lab, ip="203.0.113.94")
+    _served(public)
+    public.cpvm.drop("tcp dport 443")
+    with lab.record(*public.at_cpvm, linger=2):
+        page = public.browser.ns.spawn("curl", "-s", "--cacert", str(public.bundle), f"https://{public.name}/")
+        time.sleep(0.7)
+        public.cpvm.admit()
+        page.communicate(timeout=10)
+        public.page()
+    lab.shows(_SYN, 3)
+    lab.shows("tls.handshake.type == 11", 2)
+
+
+@scenario
 def console_websocket_port_silent(lab: Lab) -> None:
     """The page on 443 loads, the websocket's port 8443 is blocked: the console stays black."""
     public = Public(lab)

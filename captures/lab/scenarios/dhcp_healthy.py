@@ -5,6 +5,7 @@ import time
 
 from captures.lab.cloud import GuestNetwork, Host
 from captures.lab.guest import Guest
+from captures.lab.keepalived import keepalived
 from captures.lab.noise import neighbours
 from captures.lab.post import between, pcapng, snap
 from captures.lab.router import Router
@@ -240,3 +241,71 @@ def _remote_server(host: Host, bridge: str, here: GuestNetwork, served: GuestNet
     server = Router(host, bridge, served, ip="10.250.0.53", mac=here.mac(0x35), label="dhcp-server")
     server.ns.ip("route", "add", "default", "via", here.gateway)
     return server
+
+
+@scenario
+def dhcp_lease_any(lab: Lab) -> None:
+    """Two healthy boots recorded with -i any on the host: every frame is there up to three times, without its
+    destination MAC."""
+    stage = Stage(lab, GuestNetwork(cidr="10.102.0.0/24", gateway="10.102.0.1", number=0x19A), first_tap=33)
+    guests = [stage.guest(0x14 + number, f"any-{number}") for number in range(2)]
+    stage.serve()
+    with lab.record(*stage.at_any, told=False, link_type="LINUX_SLL", compress="gz", linger=6):
+        for guest in guests:
+            guest.dhclient()
+            guest.ns.run("ping", "-c", "2", "10.102.0.1")
+    lab.shows(_ACK, 4)
+    for guest in guests:
+        lab.proof("DHCP031", f"{_ACK} && dhcp.hw.mac_addr == {guest.mac}", mac=guest.mac)
+
+
+@scenario
+def dhcp_two_networks_on_a_trunk(lab: Lab) -> None:
+    """Two guest networks, each with a router and DHCP server of its own, on one trunk: two servers and two subnets, as
+    it should be, each in its VLAN."""
+    trunk = Trunk(lab)
+    here, there = (trunk.host(name, "bond0", "trunks=811,812") for name in ("kvm1", "kvm2"))
+    guests = []
+    for vlan, network in (
+        (811, GuestNetwork(cidr="10.103.1.0/24", gateway="10.103.1.1", number=0x19B, vlan=811)),
+        (812, GuestNetwork(cidr="10.103.2.0/24", gateway="10.103.2.1", number=0x19C, vlan=812)),
+    ):
+        guest = Guest(here.host, here.vlan(vlan), network.mac(0x15), f"net-{vlan}")
+        router = Router(there.host, there.vlan(vlan), network, label=f"vr{vlan}")
+        router.dhcp([(guest.mac, network.ip(40), guest.name)])
+        guests.append(guest)
+    with lab.record(here.host.ns, here.uplink, "trunk", told=False, linger=6, steps=(pcapng,)):
+        for guest in guests:
+            guest.udhcpc()
+    for guest in guests:
+        lab.proof("DHCP031", f"{_ACK} && dhcp.hw.mac_addr == {guest.mac}", mac=guest.mac)
+
+
+@scenario
+def dhcp_router_failover(lab: Lab) -> None:
+    """The primary router of a redundant pair dies after a guest has its lease. The backup takes the gateway's address
+    over, announces it, and serves the guest's next boot: server and gateway change their MAC once."""
+    network = GuestNetwork(cidr="10.104.0.0/24", gateway="10.104.0.1", number=0x19D)
+    stage = Stage(lab, network, first_tap=36, router=False)
+    guest = stage.guest(0x16, "ha-1")
+    primary, backup = (
+        Router(stage.host, stage.bridge, network, ip=network.ip(host), mac=network.mac(host), label=f"vr{host}")
+        for host in (2, 3)
+    )
+    keepalived(primary, network, priority=100)
+    keepalived(backup, network, priority=80)
+    time.sleep(6)
+    primary.dhcp(stage.known, dns=network.gateway, listen=network.gateway)
+    with lab.record(*stage.at_bridge, linger=5):
+        client = guest.udhcpc()
+        time.sleep(5)
+        primary.stop_dhcp()
+        primary.ns.ip("link", "set", "eth0", "down")
+        guest.stop(client)
+        time.sleep(8)
+        backup.dhcp(stage.known, dns=network.gateway, listen=network.gateway)
+        guest.udhcpc()
+        guest.ns.run("ping", "-c", "2", network.gateway)
+    lab.shows(f"{_ACK} && eth.src == {primary.mac}")
+    lab.shows(f"{_ACK} && eth.src == {backup.mac}")
+    lab.proof("DHCP031", _ACK, mac=guest.mac)

@@ -118,6 +118,22 @@ def metadata_probes_of_other_clouds(lab: Lab) -> None:
 
 
 @scenario
+def metadata_polled(lab: Lab) -> None:
+    """Hours after its boot a guest's agent asks for user-data and one key every few seconds and is served each time."""
+    stage = Stage(lab, GuestNetwork(cidr="10.82.0.0/24", gateway="10.82.0.1", number=0x70), first_tap=44)
+    guest = stage.guest(0x25, "agent-2", ip="10.82.0.32")
+    stage.serve()
+    _data(lab, stage, 12, "10.82.0.32", "agent-2", ssh_key=False).serve()
+    guest.udhcpc()
+    with lab.record(*at_tap(guest), told=False, nano=True, linger=3, compress="gz"):
+        for _ in range(6):
+            _curl(guest, "http://10.82.0.1/latest/user-data", 5)
+            _curl(guest, "http://10.82.0.1/latest/meta-data/service-offering", 5)
+            time.sleep(4)
+    lab.shows("http.response.code == 200", 12)
+
+
+@scenario
 def metadata_refused(lab: Lab) -> None:
     """Apache on the router is dead: every try of cloud-init is refused for two minutes, then it gives up."""
     stage = Stage(lab, GuestNetwork(cidr="10.73.0.0/24", gateway="10.73.0.1", number=0x66), first_tap=16)

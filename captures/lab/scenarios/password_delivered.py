@@ -161,3 +161,24 @@ def password_stock_answer_out_of_capture(lab: Lab) -> None:
     guest.ask_password("10.33.0.1", header=SAVED_HEADER)
     lab.hides(_SAVED)
     lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+@scenario
+def password_two_boots(lab: Lab) -> None:
+    """A guest gets and acknowledges its password at one boot, and is told at the next that nothing waits any more."""
+    stage = Stage(lab, GuestNetwork(cidr="10.34.0.0/24", gateway="10.34.0.1", number=0x1B), first_tap=12)
+    guest = stage.guest(0x75, "twice-1", ip="10.34.0.13")
+    lab.secret("Zx9-lab-secret-08")
+    stage.serve()
+    password.start(stage.router, {"10.34.0.13": "Zx9-lab-secret-08"}, "G2")
+    with lab.record(*at_tap(guest), linger=5, compress="lz4"):
+        client = guest.dhclient()
+        guest.reset_password("10.34.0.1")
+        guest.stop(client)
+        time.sleep(8)
+        guest.dhclient()
+        guest.ask_password("10.34.0.1")
+    lab.shows(_ASKED, 2)
+    lab.info("PWD006", _ASKED)
+    lab.proof("PWD009", f"{_SAVED} || {_ASKED}")
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)

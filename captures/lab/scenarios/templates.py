@@ -169,3 +169,18 @@ def template_duplicate_client_id(lab: Lab) -> None:
     for guest in guests:
         lab.proof("DHCP031", f"{_LEASE} && dhcp.hw.mac_addr == {guest.mac}", mac=guest.mac)
     lab.consequence("DHCP018")
+
+
+@scenario
+def template_same_host_name(lab: Lab) -> None:
+    """Two guests of one template have the same host name; both get their leases. Worth a word, no fault."""
+    stage = Stage(lab, GuestNetwork(cidr="10.101.0.0/24", gateway="10.101.0.1", number=0x7A), first_tap=29)
+    first, second = (stage.guest(0x21 + number, f"vm-{number}") for number in range(2))
+    stage.serve()
+    first.name = second.name = "golden-master"
+    with lab.record(*stage.at_bridge, told=False, linger=6, compress="zst"):
+        first.udhcpc()
+        second.udhcpc()
+    lab.info("TMPL008", 'dhcp.option.hostname == "golden-master"', name="golden-master")
+    for guest in (first, second):
+        lab.proof("DHCP031", f"{_LEASE} && dhcp.hw.mac_addr == {guest.mac}", mac=guest.mac)

@@ -10,7 +10,9 @@ from captures.lab.scenario import Lab, scenario
 from captures.lab.stage import Trunk, TrunkHost
 
 
-def neighbours(here: TrunkHost, there: TrunkHost, network: GuestNetwork, *, every: str = "2") -> tuple[Machine, Machine]:
+def neighbours(
+    here: TrunkHost, there: TrunkHost, network: GuestNetwork, *, every: str = "2"
+) -> tuple[Machine, Machine]:
     """A machine on each host in a VLAN that works; the one here pings the other as long as the scenario runs."""
     near = Machine(here.host, here.vlan(network.vlan), network.mac(0x71), f"near{network.vlan}")
     far = Machine(there.host, there.vlan(network.vlan), network.mac(0x72), f"far{network.vlan}")
@@ -122,7 +124,8 @@ def vlan_healthy_trunk(lab: Lab) -> None:
     """A trunk with six VLANs and an untagged management network; guests boot and talk across hosts in all of them."""
     trunk = Trunk(lab)
     networks = [
-        GuestNetwork(cidr=f"10.{n}.0.0/16", gateway=f"10.{n}.0.1", number=0x100 + n, vlan=100 + n) for n in range(70, 76)
+        GuestNetwork(cidr=f"10.{n}.0.0/16", gateway=f"10.{n}.0.1", number=0x100 + n, vlan=100 + n)
+        for n in range(70, 76)
     ]
     allowed = "trunks=0," + ",".join(str(network.vlan) for network in networks)
     here, there = (trunk.host(name, "bond0", allowed) for name in ("kvm1", "kvm2"))

@@ -16,7 +16,9 @@ from captures.lab.stage import Stage, Trunk, at_tap
 def vlan_access_port_for_trunk(lab: Lab) -> None:
     """The switch port of the guests' host is an access port of VLAN 30. Guests of two VLANs ask in vain; all that ever
     comes in is the untagged chatter of machines in VLAN 30."""
-    networks = [GuestNetwork(cidr=f"10.80.{n}.0/24", gateway=f"10.80.{n}.1", number=0x180 + n, vlan=810 + n) for n in (1, 2)]
+    networks = [
+        GuestNetwork(cidr=f"10.80.{n}.0/24", gateway=f"10.80.{n}.1", number=0x180 + n, vlan=810 + n) for n in (1, 2)
+    ]
     trunk = Trunk(lab)
     here = trunk.host("kvm1", "enp4s0f0", "tag=30")
     there = trunk.host("kvm2", "enp4s0f0", "trunks=30,811,812")
@@ -125,7 +127,9 @@ def vlan_gateway_silent(lab: Lab) -> None:
 @scenario
 def vlan_gateway_silent_tap(lab: Lab) -> None:
     """The gateway that the lease names is down; the DHCP server and a neighbour answer. Recorded at the guest's tap."""
-    network = GuestNetwork(cidr="192.168.44.0/24", gateway="192.168.44.1", server="192.168.44.2", number=0x187, vlan=144)
+    network = GuestNetwork(
+        cidr="192.168.44.0/24", gateway="192.168.44.1", server="192.168.44.2", number=0x187, vlan=144
+    )
     stage = Stage(lab, network, first_tap=4)
     guest = stage.guest(0x26, "mail-2", ip="192.168.44.66")
     neighbour = stage.guest(0x27, "mail-3", ip="192.168.44.67")
