@@ -13,7 +13,7 @@ _IPV4 = 0x0800
 _SNAP = bytes.fromhex("aaaa030000000806")
 _NOBODY = "0.0.0.0"
 _ZERO_MAC = "00:00:00:00:00:00"
-_SECOND = 10**9
+_TEN_SECONDS = 10 * 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,18 @@ class Arp:
     def announcement(self) -> bool:
         """A gratuitous request that leaves the target MAC open (RFC 5227, 2.3)."""
         return self.request and self.gratuitous and self.target_mac == _ZERO_MAC
+
+    @property
+    def label(self) -> str:
+        """As Wireshark words it: ``who has 10.1.1.1? tell 10.1.1.57``."""
+        sender, target = self.sender_ip or "?", self.target_ip or "?"
+        if self.op > _REPLY:
+            return f"RARP {self.op}: {self.target_mac or '?'} is {target}"
+        if self.reply:
+            return f"{sender} is at {self.sender_mac or '?'}"
+        if self.gratuitous:
+            return f"{sender} is announced by {self.sender_mac or '?'}"
+        return f"who has {target}? ({'probe' if self.probe else f'tell {sender}'})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +159,7 @@ DISSECTOR = Dissector(
     layer=Layer.LINK,
     ethertypes=frozenset({0x0806, 0x8035}),
     llc_saps=frozenset({_SNAP[0]}),
-    sample=Sample(first=32, every_ns=_SECOND),
+    sample=Sample(first=8, every_ns=_TEN_SECONDS),
     pair=pair,
     exchanges=(ArpExchange,),
 )

@@ -29,6 +29,12 @@ class Dot1q:
         """Ids, outermost first; 0 is a priority tag."""
         return tuple(tag.vid for tag in self.tags)
 
+    @property
+    def label(self) -> str:
+        """``tag 101``, ``tags 101, 20``; priorities where they are not 0."""
+        words = [f"{tag.vid} priority {tag.pcp}" if tag.pcp else str(tag.vid) for tag in self.tags]
+        return f"{'tags' if len(words) > 1 else 'tag'} {', '.join(words)}"
+
 
 def read(cursor: Cursor) -> Iterator[Dot1q]:
     """The tags of one frame, from the TPID of the first on."""

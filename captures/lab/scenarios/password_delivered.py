@@ -147,7 +147,7 @@ def password_refused_on_another_port(lab: Lab) -> None:
 
 
 @scenario
-def password_stock_answer_out_of_capture(lab: Lab) -> None:
+def password_capture_ends_before_acknowledgement(lab: Lab) -> None:
     """The recorder was stopped right after the password had come; whether it was acknowledged is not in the file."""
     stage = Stage(lab, GuestNetwork(cidr="10.33.0.0/24", gateway="10.33.0.1", number=0x1A), first_tap=10)
     guest = stage.guest(0x74, "cut-2", ip="10.33.0.12")

@@ -148,6 +148,7 @@ def _heard_elsewhere(view: View, vlan: int, *, known: bool) -> tuple[int, ...]:
 def _judge(view: View, vlan: int, asking: Asking, own: bool, heard: tuple[int, ...]) -> Iterator[Finding]:
     sure = own or asking.discovers >= DHCP_TRIES
     where = listed("the untagged network" if other == 0 else f"VLAN {other}" for other in heard[:4])
+    verb = "is" if len(heard) == 1 else "are"
     limits = ["one capture cannot tell where on the way the frames are lost"]
     if not own:
         limits.append("the capture does not tell which senders are on this host")
@@ -155,7 +156,7 @@ def _judge(view: View, vlan: int, asking: Asking, own: bool, heard: tuple[int, .
         subject=Subject(vlan=vlan),
         severity=Severity.WARNING if asking.plain and sure else Severity.INFO,
         confidence=Confidence.LIKELY if asking.plain and own else Confidence.POSSIBLE,
-        summary=f"Nothing comes back in VLAN {vlan}: {asking.words}, while {where} is heard at the same NIC.",
+        summary=f"Nothing comes back in VLAN {vlan}: {asking.words}, while {where} {verb} heard at the same NIC.",
         evidence=(cite(view, asking.frames, f"requests tagged {vlan}; no frame of anybody else has that tag"),),
         filter=f"vlan.id == {vlan}",
         first_ns=asking.first_ns,

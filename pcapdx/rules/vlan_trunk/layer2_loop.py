@@ -1,0 +1,133 @@
+"""VLAN013 layer2-loop: the same broadcast goes round and round.
+
+What it does
+------------
+Counts group-addressed frames that are equal byte for byte, the copies of a recorder included: ten or more within one
+second, of two senders or so many that no program sends them; or five seconds of more than a thousand broadcasts a
+second of which less than a fifth differ. Spanning tree and 224.0.0.x are left out.
+
+Why it matters
+--------------
+A loop takes the bandwidth of every port of the VLAN, and switches learn MACs on the wrong ports.
+
+Common causes
+-------------
+Two uplinks in one bridge instead of a bond; a cable between two switch ports; spanning tree switched off.
+
+What else it could be
+---------------------
+One sender that repeats itself: multicast heartbeats and a flooding client look so, and are told as such. A few copies
+are the recorder's (CAP003).
+
+Next steps
+----------
+Look at the storm counters of the switch, and at the uplinks of each host's bridges.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from dissectors.arp import Arp
+from pcapdx.case import Repeat, View
+from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.rule import Rule
+from pcapdx.rules.definitions.wording import cite, in_vlan, listed
+from pcapdx.vantage import Role
+
+COPIES = 10
+MORE_THAN_SENT = 200
+"""Equal frames a second that are more than any program of one sender sends on purpose."""
+STORM_SECONDS = 5
+BURST_OF_EIGHT = 100_000_000
+"""The kernel asks by ARP once a second; eight equal requests within this were not asked for."""
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding a VLAN."""
+    if view.vantage.role is Role.ANY:
+        return
+    by_vlan: dict[int, list[Repeat]] = {}
+    for one in view.repeats:
+        if one.worst >= COPIES:
+            by_vlan.setdefault(one.vlan, []).append(one)
+    for vlan, repeats in by_vlan.items():
+        yield _judge(view, vlan, repeats)
+    if not by_vlan and view.counters["storm_worst"] >= STORM_SECONDS:
+        frame = view.counters["storm_frame"]
+        evidence = cite(view, (frame,), "within a storm of equal broadcasts")
+        yield _finding(view, None, Severity.ERROR, Confidence.LIKELY, (evidence,), _storm(view))
+
+
+def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
+    senders = list(dict.fromkeys(one.mac for one in repeats))
+    worst = repeats[0]
+    storm = view.counters["storm_worst"] >= STORM_SECONDS
+    if storm or len(senders) > 1 or worst.worst >= MORE_THAN_SENT:
+        severity, confidence = Severity.ERROR, Confidence.CERTAIN if len(senders) > 1 else Confidence.LIKELY
+    elif _in_a_burst(view, worst):
+        severity, confidence = Severity.WARNING, Confidence.POSSIBLE
+    else:
+        severity, confidence = Severity.INFO, Confidence.POSSIBLE
+    evidence = tuple(cite(view, one.frames, f"{one.worst} equal copies from {one.mac} within a second") for one in repeats[:3])
+    copies = sum(one.total for one in repeats)
+    if severity is Severity.INFO:
+        summary = f"{worst.mac} sends the same frame up to {worst.worst} times a second ({in_vlan(vlan)}): a heartbeat or a loop."
+    else:
+        summary = (
+            f"Broadcasts of {listed(senders[:3])} go round {in_vlan(vlan)}: {copies:,} equal copies, "
+            f"up to {worst.worst:,} of one frame in a second."
+        )
+    first = min(one.worst_ns for one in repeats)
+    return _finding(view, vlan, severity, confidence, evidence, summary, first)
+
+
+def _in_a_burst(view: View, repeat: Repeat) -> bool:
+    """Whether the first copies are ARP and came faster than anybody asks."""
+    times = [one.ts_ns for one in view.messages(Arp) if one.number in repeat.frames]
+    return len(times) > 1 and max(times) - min(times) < BURST_OF_EIGHT * (len(times) - 1) // 7
+
+
+def _storm(view: View) -> str:
+    return f"More than 1000 broadcasts a second for {view.counters['storm_worst']} s, hardly any of them different."
+
+
+def _finding(
+    view: View,
+    vlan: int | None,
+    severity: Severity,
+    confidence: Confidence,
+    evidence: tuple[Evidence, ...],
+    summary: str,
+    first_ns: int | None = None,
+) -> Finding:
+    return RULE.finding(
+        subject=Subject(vlan=vlan),
+        severity=severity,
+        confidence=confidence,
+        summary=summary,
+        evidence=evidence,
+        filter="eth.dst.ig == 1" if not vlan else f"eth.dst.ig == 1 && vlan.id == {vlan}",
+        first_ns=first_ns,
+        alternatives=("one machine that floods: then all copies come from its port and the loop guard stays quiet",),
+        next_steps=(
+            NextStep(
+                where="switch",
+                command="show storm-control; show spanning-tree detail | include ieee|occurr|from",
+                meaning="storm counters that grow and a topology that changes name the port of the loop",
+            ),
+            NextStep(
+                where="each host",
+                command="bridge link; ovs-vsctl show; cat /proc/net/bonding/*",
+                meaning="two physical ports in one bridge that are not one bond are a loop",
+            ),
+        ),
+    )
+
+
+RULE = Rule(
+    code="VLAN013",
+    name="layer2-loop",
+    topic=Topic.VLAN_TRUNK,
+    severity=Severity.ERROR,
+    check=check,
+    explains=("VLAN012", "VLAN014", "HYP016", "HYP020", "VLAN007", "HYP015", "VLAN019", "DHCP020", "DHCP001", "DHCP013"),
+)
