@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 
 from dissectors.http import path_of
@@ -88,6 +89,11 @@ class ConsoleTls:
 
     part: Message
 
+    @property
+    def label(self) -> str:
+        """The message's own."""
+        return self.part.label
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleHandshake:
@@ -149,10 +155,12 @@ def covers(certificate: Certificate, host: str) -> NameVerdict:
     return NameVerdict.MISMATCH
 
 
+@lru_cache(maxsize=4096)
 def _matches(pattern: str, host: str) -> bool:
     """One name of a certificate against a host; a wildcard stands for one whole label. Broken names match nothing.
 
-    On the wire both are ASCII (RFC 9525, 6.3; RFC 6066, 3), internationalized names as A-labels.
+    On the wire both are ASCII (RFC 9525, 6.3; RFC 6066, 3), internationalized names as A-labels. Cached, since the same
+    few names come back with every connection.
     """
     if not (pattern.isascii() and host.isascii()):
         return False
@@ -169,11 +177,17 @@ def _matches(pattern: str, host: str) -> bool:
 def pair(traffic: Traffic) -> Iterator[ConsoleHandshake]:
     """One exchange a connection that :func:`dissectors.tls.pair` has one for."""
     conversations = (
-        replace(conversation, seen=tuple(replace(seen, message=seen.message.part) for seen in conversation.seen))
+        replace(conversation, seen=tuple(_unwrapped(seen) for seen in conversation.seen))
         for conversation in traffic.conversations
     )
     for handshake in pair_tls(Traffic(conversations=tuple(conversations))):
         yield _judged(handshake)
+
+
+def _unwrapped(seen: Seen[ConsoleTls]) -> Seen[Message]:
+    return Seen(
+        message=seen.message.part, frame=seen.frame, frames=seen.frames, from_originator=seen.from_originator
+    )
 
 
 def _judged(handshake: TlsHandshake) -> ConsoleHandshake:

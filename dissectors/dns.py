@@ -24,7 +24,9 @@ _NAME_BYTES = 255
 _A, _NS, _CNAME, _PTR, _AAAA = 1, 2, 5, 12, 28
 _NAMED = frozenset({_NS, _CNAME, _PTR})
 _SECOND = 10**9
-_SAMPLE = Sample(first=256, every_ns=_SECOND, key_start=2)
+_SAMPLE = Sample(first=8, every_ns=_SECOND, key_start=2, by_ends=False)  # the same question, whoever asks it
+_TYPES = {_A: "A", _NS: "NS", _CNAME: "CNAME", 6: "SOA", _PTR: "PTR", 15: "MX", 16: "TXT", _AAAA: "AAAA", 33: "SRV"}
+_RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 
 
 class Section(StrEnum):
@@ -99,10 +101,27 @@ class Dns:
         """The type asked for first."""
         return self.questions[0].type if self.questions else None
 
+    @property
+    def label(self) -> str:
+        """``Standard query A data-server``; answers with their code or first address."""
+        words = ["Standard query" if self.opcode == 0 else f"Operation {self.opcode}"]
+        if self.response:
+            words.append("response")
+        if self.questions:
+            words.append(f"{_TYPES.get(self.questions[0].type, self.questions[0].type)} {self.questions[0].name}")
+        if self.response:
+            words.append(_RCODES.get(self.rcode, str(self.rcode)) if self.rcode else next(iter(self.addresses), ""))
+        return " ".join(words).strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsExchange:
-    """A query with its retries, and the answer to it. Only of port 53: the multicast kinds ask everybody."""
+    """A query with its retries, and the answer to it. Only of port 53: the multicast kinds ask everybody.
+
+    Of a question that is asked again and again only a sample is kept, whoever asks. So a missing exchange is no missing
+    query, and whether a client was left without answer is to be judged by its UDP flow (``responder.packets``), never
+    by exchanges that are not there.
+    """
 
     vlan: int
     """Outermost VLAN id, 0 untagged."""
@@ -231,7 +250,7 @@ def _record(cursor: Cursor, base: int, known: dict[int, tuple[str, int]], sectio
 
 def pair(traffic: Traffic) -> Iterator[DnsExchange]:
     """One exchange per question asked on port 53, in the order asked. Answers to unseen queries are left out."""
-    asked: list[tuple[list[Seen[Dns]], list[Seen[Dns]]]] = []
+    asked: list[tuple[bool, tuple[list[Seen[Dns]], list[Seen[Dns]]]]] = []
     waiting: dict[tuple[object, ...], tuple[list[Seen[Dns]], list[Seen[Dns]]]] = {}
     alike: Counter[tuple[object, ...]] = Counter()
     for seen in traffic.seen:
@@ -245,19 +264,18 @@ def pair(traffic: Traffic) -> Iterator[DnsExchange]:
             continue
         if frame.dport != _PORT or message.name is None:
             continue
-        # Beyond its first few, the sample keeps queries and answers by their own clocks, so they no longer match.
-        question = (frame.segment, frame.src, frame.sport, frame.dst, message.name[:40], message.type)
+        question = (frame.segment, message.name[:40], message.type)
         alike[question] += 1
-        if alike[question] > _SAMPLE.first:
-            continue
         key = _key(frame, message, frame.src, frame.sport, frame.dst)
         found = waiting.get(key)
         if found is None or found[1]:
             found = waiting[key] = ([], [])
-            asked.append(found)
+            asked.append((alike[question] <= _SAMPLE.first, found))
         found[0].append(seen)
-    for queries, answers in asked:
-        yield _exchange(queries, answers)
+    for sure, (queries, answers) in asked:
+        # Beyond its first few, the sample keeps queries and answers by their own clocks: a missing answer is no sign.
+        if sure or answers:
+            yield _exchange(queries, answers)
 
 
 def _key(frame: Frame, message: Dns, client: str | None, port: int, server: str | None) -> tuple[object, ...]:

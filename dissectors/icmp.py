@@ -17,8 +17,24 @@ _ERRORS = {
 }
 _ECHOES = {4: frozenset({_ECHO, _ECHO_REPLY}), 6: frozenset({_ECHO6, _ECHO_REPLY6})}
 _HAVE_PORTS = frozenset({6, 17, 33, 132, 136})  # TCP, UDP, DCCP, SCTP, UDP-Lite
-_SECOND = 10**9
-_SAMPLE = Sample(first=4096, every_ns=_SECOND, key_start=1 << 18)
+_TEN_SECONDS = 10 * 10**9
+# Behind identifier, sequence number and the time that ping puts first in its data all echoes of one ping are alike;
+# errors are told apart by the addresses and ports that they quote.
+_SAMPLE = Sample(first=8, every_ns=_TEN_SECONDS, key_start=24)
+_NAMES = {
+    4: {3: "destination unreachable", 4: "source quench", 5: "redirect", 11: "time exceeded", 12: "parameter problem"},
+    6: {
+        1: "destination unreachable",
+        2: "packet too big",
+        3: "time exceeded",
+        4: "parameter problem",
+        133: "router solicitation",
+        134: "router advertisement",
+        135: "neighbor solicitation",
+        136: "neighbor advertisement",
+        143: "multicast listener report",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +104,31 @@ class Icmp:
         """A filter refused the packet and said so."""
         return self.unreachable and self.code in ((9, 10, 13) if self.version == 4 else (1, 5, 6))
 
+    @property
+    def label(self) -> str:
+        """``echo request id 5 seq 1``; errors with what they quote."""
+        if self.echo_request or self.echo_reply:
+            kind = "request" if self.echo_request else "reply"
+            return f"echo {kind} id {self.identifier} seq {self.sequence}"
+        words = _NAMES[self.version].get(self.type, f"type {self.type}")
+        if self.port_unreachable:
+            words = "port unreachable"
+        elif self.fragmentation_needed:
+            words = f"too big, MTU {self.mtu}"
+        elif self.prohibited:
+            words = "administratively prohibited"
+        if self.quoted is None:
+            return words
+        port = f" port {self.quoted.dport}" if self.quoted.dport is not None else ""
+        return f"{words}: {self.quoted.dst}{port}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PingExchange:
-    """The echo requests of one program from one address to another, and what came back."""
+    """The echo requests of one program from one address to another, and what came back.
+
+    Of a long ping only the first few requests are kept for certain; of later ones those that were seen to be answered.
+    """
 
     vlan: int
     """Outermost VLAN id, 0 untagged."""
@@ -202,6 +239,7 @@ def _ip6_header(cursor: Cursor) -> tuple[str, str, int, int, bool]:
 @dataclass(slots=True)
 class _Ping:
     requests: list[Seen[Icmp]] = field(default_factory=list)
+    later: list[Seen[Icmp]] = field(default_factory=list)
     replies: list[Seen[Icmp]] = field(default_factory=list)
     errors: list[Seen[Icmp]] = field(default_factory=list)
 
@@ -213,13 +251,11 @@ def pair(traffic: Traffic) -> Iterator[PingExchange]:
     for seen in traffic.seen:
         icmp: Icmp = seen.message
         frame = seen.frame
-        # In a flood the sample keeps requests and replies by their own clocks, so they no longer match.
-        way = (frame.segment, frame.src, frame.dst)
-        kept[way] += 1
-        if kept[way] > _SAMPLE.first:
-            continue
         if icmp.echo_request:
-            pings.setdefault((frame.segment, frame.src, frame.dst, icmp.identifier), _Ping()).requests.append(seen)
+            ping = pings.setdefault((frame.segment, frame.src, frame.dst, icmp.identifier), _Ping())
+            way = (frame.segment, frame.src, frame.dst)
+            kept[way] += 1
+            (ping.requests if kept[way] <= _SAMPLE.first else ping.later).append(seen)
         elif icmp.echo_reply:
             ping = pings.get((frame.segment, frame.dst, frame.src, icmp.identifier))
             if ping is not None:
@@ -229,6 +265,11 @@ def pair(traffic: Traffic) -> Iterator[PingExchange]:
             if ping is not None:
                 ping.errors.append(seen)
     for ((vlan, _, vni), src, dst, identifier), ping in pings.items():
+        # Beyond its first few, the sample keeps requests and replies by their own clocks: a missing reply is no sign.
+        replied = {seen.message.sequence for seen in ping.replies}
+        ping.requests.extend(seen for seen in ping.later if seen.message.sequence in replied)
+        if not ping.requests:
+            continue
         yield PingExchange(
             vlan=vlan,
             vni=vni if vni >= 0 else None,

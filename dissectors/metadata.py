@@ -25,6 +25,7 @@ _OTHER_CLOUD = re.compile(
     r"|/latest/(?:api/token|dynamic)(?:/.*)?"
 )
 _PORT = 80
+_LABEL_CHARACTERS = 120
 _FINAL = 200
 
 
@@ -57,6 +58,11 @@ class MetadataRequest:
     host: str | None
     user_agent: str | None
 
+    @property
+    def label(self) -> str:
+        """``GET /latest/meta-data/instance-id``."""
+        return f"{self.method} {self.path}"[:_LABEL_CHARACTERS]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataAnswer:
@@ -74,6 +80,11 @@ class MetadataAnswer:
     """A proxy was in between."""
     text: str | None
     """The body where it is nothing but an IPv4 address, a UUID or an instance name, and complete."""
+
+    @property
+    def label(self) -> str:
+        """``200, 36 bytes``."""
+        return f"{self.status}, {self.body_bytes} bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

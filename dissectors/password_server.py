@@ -105,6 +105,11 @@ class PasswordRequest:
         """Sent by wget, which the guests' scripts use."""
         return (self.user_agent or "").lower().startswith("wget")
 
+    @property
+    def label(self) -> str:
+        """``DomU_Request: send``."""
+        return f"DomU_Request: {self.kind}" if self.spelled else f"{self.method} without DomU_Request"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordAnswer:
@@ -119,6 +124,11 @@ class PasswordAnswer:
     complete: bool
     digest: str | None
     """Salted: equal within one run for the same password delivered twice."""
+
+    @property
+    def label(self) -> str:
+        """``200 password, 12 bytes``."""
+        return f"{self.status} {self.kind}, {self.body_bytes} bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

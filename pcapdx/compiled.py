@@ -7,8 +7,9 @@ frames never waits for numba to be imported.
 Rules for kernel code, so that both twins give equal results:
 
 - bytes come as ``memoryview`` (plain twin) or ``uint8`` array (compiled twin); indexing gives an int in both;
-- fields of record arrays are read through ``int(...)``, so that the plain twin computes with unbounded ints;
-- hashes multiply and then mask with ``MASK63``: two's complement wrap-around and unbounded ints agree in the low 63 bits;
+- bytes and fields of record arrays are read through ``int(...)``: the plain twin then computes with unbounded ints, and in
+  the compiled one ``int`` is a cast to ``int64`` (left alone, a byte shifted is unsigned, and signed with unsigned is float);
+- no sum, product or shift may leave 63 bits: compiled code takes signed overflow for impossible and computes nonsense;
 - no floats, no closures, no keyword arguments, no allocation a frame, no Python objects.
 """
 
@@ -18,8 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar, cast
-
-MASK63 = 0x7FFF_FFFF_FFFF_FFFF
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -53,6 +52,7 @@ def _twin(function: FunctionType, *, outermost: bool) -> Callable[..., object]:
     if key not in _twins:
         numba = _numba()
         scope = dict(function.__globals__)
+        scope["int"] = numba.int64
         for name in function.__code__.co_names:
             callee = scope.get(name)
             if isinstance(callee, FunctionType):
@@ -69,7 +69,7 @@ def _twin(function: FunctionType, *, outermost: bool) -> Callable[..., object]:
 
 def _numba() -> Any:
     package = Path(__file__).parent
-    sources = [*package.glob("sieve/*.py"), *package.glob("capture/*.py")]
+    sources = [Path(__file__), *package.glob("sieve/*.py"), *package.glob("capture/*.py")]
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder(sources)))
     import numba
 

@@ -60,8 +60,9 @@ def load() -> Plugins:
                             errors.append(InternalError(plugin=module.__name__, what=f"{key} is already taken"))
                         continue
                     table[key] = value
-                    pages[key] = module.__doc__ or ""
-                    modules[key] = module.__name__
+                    if table is not topics:  # a topic may be called as a dissector is: dhcp
+                        pages[key] = module.__doc__ or ""
+                        modules[key] = module.__name__
     return Plugins(
         dissectors=tuple(dissectors.values()),
         rules=tuple(rules[code] for code in sorted(rules)),

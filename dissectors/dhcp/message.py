@@ -126,3 +126,13 @@ class Dhcp:
     def relayed(self) -> bool:
         """A relay had it in hands."""
         return self.giaddr is not None or self.relay_agent
+
+    @property
+    def label(self) -> str:
+        """``DHCP DISCOVER xid 0x9f502577``, with the address in answers and requests."""
+        if self.type is None:
+            word = "BOOTP reply" if self.from_server else "BOOTP request"
+        else:
+            word = f"DHCP {self.type.upper()}"
+        address = self.yiaddr or self.requested_ip or self.ciaddr
+        return f"{word} xid {self.xid:#010x}{f' {address}' if address else ''}"

@@ -20,8 +20,10 @@ _SECRET_NAME = re.compile(
     r"token|passw|pwd|secret|session_?(?:key|id)|signature|api_?key|ticket|^key$|^sig$", re.IGNORECASE
 )
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
-_DOMU_REQUEST = re.compile(r"(?:domu|vm)_request", re.IGNORECASE)
+_DOMU_REQUEST = ("domu_request", "vm_request")
 _SWITCHING_PROTOCOLS = 101
+_MOST_LENGTH = 1 << 63
+_LABEL_CHARACTERS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,11 @@ class HttpRequest:
         """The target's path, in lower case, without scheme, host and query."""
         return path_of(self.target)
 
+    @property
+    def label(self) -> str:
+        """``GET /latest/meta-data/instance-id``."""
+        return f"{self.method} {self.target}"[:_LABEL_CHARACTERS]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
@@ -74,6 +81,11 @@ class HttpResponse:
     upgrade: str | None
     """Protocol switched to, in lower case."""
     body: Body
+
+    @property
+    def label(self) -> str:
+        """``200 OK``."""
+        return f"{self.status} {self.reason}".strip()[:_LABEL_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,8 @@ def read(cursor: Cursor) -> Iterator[HttpRequest | HttpResponse]:
 
 def masked(target: str) -> str:
     """A target or location with the values of its secret parameters, and any user in it, replaced by ``***``."""
+    if "=" not in target and "@" not in target:
+        return target
     parts = _SEPARATOR.split(_USER.sub("***@", target))
     for place, part in enumerate(parts):
         name, equals, value = part.partition("=")
@@ -125,13 +139,15 @@ def path_of(target: str) -> str:
 
 def _domu_request(raw: Raw) -> tuple[str, str] | None:
     """Name as sent and value of the header that a password server goes by."""
-    return next(((name, value) for name, value in raw.headers if _DOMU_REQUEST.fullmatch(name)), None)
+    if not any(raw.get(name) is not None for name in _DOMU_REQUEST):
+        return None
+    return next((name, value) for name, value in raw.headers if name.lower() in _DOMU_REQUEST)
 
 
 def _content_length(raw: Raw) -> int | None:
-    """The length announced, None where there is none or it is no number."""
-    value = raw.get("content-length") or ""
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+    """The length announced; None also for one beyond what any table keeps."""
+    length = raw.length
+    return length if length is not None and length < _MOST_LENGTH else None
 
 
 def _request(raw: Raw) -> HttpRequest:
@@ -210,6 +226,9 @@ DISSECTOR = Dissector(
     read=read,
     tcp_ports=frozenset({80, 443, 3128, 8001, 8080, 8443}),
     tcp_first_bytes=frozenset(b"GHPDOCT"),  # GET HEAD HTTP/ POST PUT PATCH DELETE OPTIONS CONNECT TRACE
+    # The largest body that matters, user-data, has 24 KiB unless the operator raised vm.userdata.max.length (32 KiB in
+    # base64); the rest of a trunk's HTTP is downloads.
+    stream_bytes=32_768,
     pair=pair,
     exchanges=(HttpExchange,),
     secrets={

@@ -13,6 +13,7 @@ _SALT = os.urandom(32)
 _DIGEST_BYTES = 8
 _HTML = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _SECOND_STATUS_LINE = re.compile(rb"HTTP/1\.[01] 400 [^\r\n]*\r?\n")
+_LAYOUT = str.maketrans("\n\r\t", "   ")
 _LONGEST_PASSWORD = 255
 """Bytes that the Windows guest agent reads."""
 _IDENTITY = re.compile(
@@ -52,23 +53,39 @@ class Body:
     """The body where it is whole and nothing but an IPv4 address, a UUID or an instance name: it tells whose it is."""
 
 
+def _empty(complete: bool) -> Body:
+    return Body(
+        bytes=0,
+        complete=complete,
+        kind=BodyKind.EMPTY,
+        digest=None,
+        one_line=False,
+        second_head=False,
+        identity=None,
+    )
+
+
+_COMPLETE, _NOTHING_YET = _empty(True), _empty(False)
+
+
 def describe(raw: Raw) -> Body:
     """The shadow of a message's body."""
+    if not raw.body:
+        return _COMPLETE if raw.complete else _NOTHING_YET
     text = raw.body.strip()
-    kind = _kind(raw)
+    kind = _kind(raw, text)
     return Body(
         bytes=len(raw.body),
         complete=raw.complete,
         kind=kind,
-        digest=blake2b(raw.body, digest_size=_DIGEST_BYTES, key=_SALT).hexdigest() if raw.body else None,
+        digest=blake2b(raw.body, digest_size=_DIGEST_BYTES, key=_SALT).hexdigest(),
         one_line=kind is BodyKind.TEXT and len(text) <= _LONGEST_PASSWORD and b"\n" not in text,
         second_head=_SECOND_STATUS_LINE.match(text) is not None,
         identity=text.decode("ascii") if raw.complete and _IDENTITY.fullmatch(text) else None,
     )
 
 
-def _kind(raw: Raw) -> BodyKind:
-    text = raw.body.strip()
+def _kind(raw: Raw, text: bytes) -> BodyKind:
     if not text:
         return BodyKind.EMPTY
     if text == b"saved_password":
@@ -78,7 +95,7 @@ def _kind(raw: Raw) -> BodyKind:
     if _HTML.match(text) or "html" in (raw.get("content-type") or "").lower():
         return BodyKind.HTML
     try:
-        printable = text.decode("utf-8").replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable()
+        printable = text.decode("utf-8").translate(_LAYOUT).isprintable()
     except UnicodeDecodeError:
         printable = False
     return BodyKind.TEXT if printable else BodyKind.OTHER

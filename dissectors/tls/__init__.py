@@ -163,6 +163,8 @@ DISSECTOR = Dissector(
     read=read,
     tcp_ports=frozenset({443, 8250, 8443}),
     tcp_first_bytes=frozenset({0x16}),
+    # A server's flight with a chain of six large certificates has half of it; what follows is encrypted.
+    stream_bytes=32_768,
     pair=pair,
     exchanges=(TlsHandshake,),
 )

@@ -43,6 +43,19 @@ _ALERTS = {
     121: "ech_required",
 }
 _HARMLESS_ALERTS = frozenset({0, 90})
+_VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
+_HANDSHAKE = 22
+_HANDSHAKES = {
+    0: "Hello Request",
+    4: "New Session Ticket",
+    12: "Server Key Exchange",
+    13: "Certificate Request",
+    14: "Server Hello Done",
+    15: "Certificate Verify",
+    16: "Client Key Exchange",
+    20: "Finished",
+    22: "Certificate Status",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +83,11 @@ class ClientHello:
         real = [version for version in self.supported_versions if version & 0x0F0F != 0x0A0A]
         return max(real, default=self.legacy_version)
 
+    @property
+    def label(self) -> str:
+        """``Client Hello (SNI=console.example.com)``."""
+        return "Client Hello" if self.sni is None else f"Client Hello (SNI={self.sni})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerHello:
@@ -87,6 +105,12 @@ class ServerHello:
     psk: bool
     """Resumes by a TLS 1.3 key, so no certificate follows."""
 
+    @property
+    def label(self) -> str:
+        """``Server Hello (TLS 1.2)``."""
+        version = _VERSIONS.get(self.version, f"{self.version:#06x}")
+        return f"{'Hello Retry Request' if self.retry else 'Server Hello'} ({version})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateChain:
@@ -103,6 +127,12 @@ class CertificateChain:
     def leaf(self) -> Certificate | None:
         """The sender's own certificate."""
         return self.certificates[0] if self.certificates else None
+
+    @property
+    def label(self) -> str:
+        """``Certificate (*.console.example.com)``."""
+        names = (*self.leaf.san_dns, *self.leaf.subject_cn) if self.leaf is not None else ()
+        return f"Certificate ({names[0]})" if names else "Certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +154,11 @@ class Alert:
         """A regular end (close_notify, user_canceled), or a warning that changes nothing."""
         return self.description in _HARMLESS_ALERTS or (self.level == 1 and self.description in (100, 112))
 
+    @property
+    def label(self) -> str:
+        """``Alert (certificate_expired)``."""
+        return "Encrypted Alert" if self.name is None else f"Alert ({self.name})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandshakeMessage:
@@ -132,6 +167,11 @@ class HandshakeMessage:
     type: int
     bytes: int
     """Of its body."""
+
+    @property
+    def label(self) -> str:
+        """``Server Hello Done``."""
+        return _HANDSHAKES.get(self.type, f"Handshake message {self.type}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +184,12 @@ class EncryptedRecord:
     """Of its payload."""
     index: int
     """0 for the first of its direction."""
+
+    @property
+    def label(self) -> str:
+        """``Encrypted record, 53 bytes``."""
+        word = "Encrypted Handshake Message" if self.content_type == _HANDSHAKE else "Encrypted record"
+        return f"{word}, {self.bytes} bytes"
 
 
 class PlainKind(StrEnum):
@@ -161,3 +207,8 @@ class NotTls:
     """A direction that began with another, known protocol."""
 
     kind: PlainKind
+
+    @property
+    def label(self) -> str:
+        """``ssh in place of TLS``."""
+        return f"{self.kind} in place of TLS"

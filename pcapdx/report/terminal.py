@@ -6,7 +6,7 @@ import sys
 
 from pcapdx.report.text import WIDEST
 
-_CODES = {"error": "1;31", "warning": "1;33", "info": "1;34", "good": "1;32", "label": "2"}
+_CODES = {"error": "1;31", "warning": "1;33", "info": "1;34", "good": "1;32", "label": "2", "command": "1"}
 
 
 def wants_colour() -> bool:

@@ -3,130 +3,170 @@
 What, where, why we are sure, what it explains, what it is not, what to do; then what worked and what cannot be told.
 """
 
+import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pcapdx.report.document import Document, FindingEntry
+from pcapdx.report.document import Document, FindingEntry, StepEntry
 from pcapdx.report.escape import plain
-from pcapdx.report.words import GRAVE, cited, facts, frame_list, headline, names
+from pcapdx.report.words import facts, frames_cited, headline, names, roots, worked
 
 WIDEST, NARROWEST = 110, 60
-LABEL = 12
-"""Columns of the labels on the left, indent included."""
+LABEL, TITLE = 12, 14
+"""Columns of the labels on the left: of a finding's parts (indent included), of the sections below."""
+FRAMES = 26
+"""Columns for a list of frames beside what they show."""
+CAPTURE = 20
+"""Columns for a capture's name beside its frames."""
+
+MOST_IN_FULL, MOST_IN_SHORT = 8, 24
+"""Diagnoses with their proof, and those after them with a sentence: a report is to be read."""
 
 Style = Callable[[str, str], str]
-"""Marks a text as one of ``error``, ``warning``, ``info``, ``label``, ``good``; what it returns shows the same words."""
+"""Marks a text as ``error``, ``warning``, ``info``, ``label``, ``good`` or ``command``; the words stay the same."""
 
 
 def render(document: Document, *, width: int = WIDEST, style: Style = lambda text, kind: text) -> str:
-    """The whole report as text, ``width`` columns at most (60 to 110), ending in a newline."""
+    """The whole report as text, ending in a newline, ``width`` columns at most (60 to 110).
+
+    Only a command or a filter may be wider, where breaking it would spoil what is to be copied.
+    """
     width = max(NARROWEST, min(width, WIDEST))
-    return "\n".join(_lines(document, width, style)).rstrip("\n") + "\n"
+    return "\n".join(line.rstrip() for line in _lines(document, width, style)).rstrip("\n") + "\n"
 
 
 def _lines(document: Document, width: int, style: Style) -> Iterator[str]:
-    roots = [(document.finding(one.finding), one.consequences) for one in document.diagnoses]
-    grave = [(root, after) for root, after in roots if root.severity in GRAVE]
-    remarks = [(root, after) for root, after in roots if root.severity not in GRAVE]
+    grave, remarks = roots(document)
     if not grave:
-        yield from _nothing_found(document, width, style)
-    for place, (root, after) in enumerate(grave):
-        if place:
-            yield ""
-        yield from _finding(document, root, [document.finding(one) for one in after], width, style)
-    for root, after in remarks:
+        about = "; ".join(f"{_of(document, one.name)}{facts(one)}" for one in document.captures)
+        yield from _hanging(f"{headline(document)} ({about}).", width, style=style, kind="good")
         yield ""
-        yield from _finding(document, root, [document.finding(one) for one in after], width, style)
-    yield ""
-    yield from _tail(document, width, style)
-
-
-def _nothing_found(document: Document, width: int, style: Style) -> Iterator[str]:
-    about = "; ".join(f"{_named(document, one.name)}{facts(one)}" for one in document.captures)
-    yield from _wrapped(style(headline(document), "good") + f" ({plain(about)}).", "", width)
-
-
-def _named(document: Document, name: str) -> str:
-    return f"{plain(name)}: " if len(document.captures) > 1 else ""
+    found = [*grave, *remarks]
+    for root, after in found[:MOST_IN_FULL]:
+        yield from _finding(document, root, after, width, style)
+        yield ""
+    also = [f"{root.summary} ({root.severity}, {root.code})" for root, _ in found[MOST_IN_FULL:]]
+    yield from _tail(document, also, width, style, captures=bool(grave))
 
 
 def _finding(
-    document: Document, one: FindingEntry, after: list[FindingEntry], width: int, style: Style
+    document: Document, one: FindingEntry, after: Sequence[FindingEntry], width: int, style: Style
 ) -> Iterator[str]:
     grade = f"{one.severity}, {one.confidence}   {one.code}"
-    summary = textwrap.wrap(plain(one.summary), width) or [""]
-    if len(summary) == 1 and len(summary[0]) + len(grade) + 3 <= width:
-        yield f"{summary[0]}{' ' * (width - len(summary[0]) - len(grade))}{style(grade, one.severity)}"
-    else:
-        yield from summary
-        yield style(grade.rjust(width) if width >= len(grade) else grade, one.severity)
+    *lines, last = _wrap(one.summary, width)
+    yield from lines
+    if len(last) + 3 + len(grade) > width:
+        yield last
+        last = ""
+    yield f"{last}{style(grade.rjust(width - len(last)), one.severity)}"
     yield ""
     yield from _evidence(document, one, width, style)
     yield from _listed("explains", names(after), width, style)
     yield from _listed("maybe", one.alternatives, width, style)
     yield from _listed("limits", one.limits, width, style)
-    steps = [(f"{step.where}: ", step.command, step.meaning) for step in one.next_steps]
-    for place, (where, command, meaning) in enumerate(steps):
-        label = "do" if place == 0 else ""
-        yield from _labelled(label, f"{plain(where)}{plain(command)}", width, style)
-        if meaning:
-            yield from _labelled("", f"  {plain(meaning)}", width, style)
+    yield from _steps(one.next_steps, width, style)
 
 
 def _evidence(document: Document, one: FindingEntry, width: int, style: Style) -> Iterator[str]:
+    """A table: capture (where there are several), frames, what they show; the filter below the frames."""
+    rows = [(plain(piece.capture), frames_cited(piece.frames), piece.what) for piece in one.evidence]
     several = len(document.captures) > 1
-    for place, piece in enumerate(one.evidence):
-        frames = frame_list(piece.frames)
-        where = f"{plain(piece.capture)}  " if several else ""
-        noun = "frame " if len(piece.frames) == 1 else "frames " if piece.frames else ""
-        yield from _labelled("proof" if place == 0 else "", f"{where}{noun}{frames}: {plain(piece.what)}", width, style)
+    first = min(CAPTURE, max((len(name) for name, _, _ in rows), default=0)) if several else 0
+    widest = max((len(frames) for _, frames, _ in rows), default=0)
+    second = max(min(widest, FRAMES), len("Wireshark filter") if one.filter else 0)
+    for place, (name, frames, what) in enumerate(rows):
+        columns = [(name, first), (frames, second), (what, 0)]
+        yield from _row("proof" if place == 0 else "", columns if several else columns[1:], width, style)
     if one.filter:
-        yield from _labelled("", f"filter  {plain(one.filter)}", width, style)
+        indent = LABEL + (first + 2 if several else 0)
+        lines = _broken(plain(one.filter), width - indent - second - 2, "")
+        label = f"{' ' * indent}{'Wireshark filter':<{second}}  "
+        for place, line in enumerate(lines):
+            yield f"{label if place == 0 else ' ' * len(label)}{style(line, 'command')}"
 
 
-def _tail(document: Document, width: int, style: Style) -> Iterator[str]:
-    worked = []
-    for proof in document.proofs:
-        frames = cited(document, proof)
-        worked.append(f"{proof.summary.rstrip('.')}{f' ({frames})' if frames else ''}")
-    yield from _section("Worked", worked, width, style)
-    unsure = [one for one in document.topics if one.state == "cannot-tell"]
-    yield from _section("Cannot tell", [f"{one.topic}: {one.why}" for one in unsure], width, style)
+def _row(label: str, columns: Sequence[tuple[str, int]], width: int, style: Style) -> Iterator[str]:
+    """Cells side by side, each wrapped in its own column; the last one takes what is left."""
+    taken = LABEL + sum(size + 2 for _, size in columns[:-1])
+    cells = [_wrap(text, size, hang=len("frames ") if text.startswith("frames ") else 0) for text, size in columns[:-1]]
+    cells.append(_wrap(columns[-1][0], width - taken))
+    for place in range(max(map(len, cells))):
+        parts = [cell[place] if place < len(cell) else "" for cell in cells]
+        padded = [f"{part:<{size}}  " for part, (_, size) in zip(parts, columns[:-1], strict=False)]
+        yield f"{_label(label if place == 0 else '', style)}{''.join(padded)}{parts[-1]}"
+
+
+def _listed(label: str, items: Iterable[str], width: int, style: Style) -> Iterator[str]:
+    for place, item in enumerate(items):
+        yield from _hanging(item, width, lead=_label(label if place == 0 else "", style), columns=LABEL)
+
+
+def _steps(steps: Sequence[StepEntry], width: int, style: Style) -> Iterator[str]:
+    """Where, the command on lines of its own, and what its answer means."""
+    where = None
+    for step in steps:
+        if step.where != where:
+            label = _label("do" if where is None else "", style)
+            yield from _hanging(f"{step.where}:", width, lead=label, columns=LABEL)
+            where = step.where
+        for line in _broken(plain(step.command), width - LABEL - 4, " \\"):
+            yield f"{' ' * (LABEL + 4)}{style(line, 'command')}"
+        if step.meaning:
+            yield from _hanging(step.meaning, width, lead=" " * (LABEL + 2), columns=LABEL + 2)
+
+
+def _tail(document: Document, also: list[str], width: int, style: Style, *, captures: bool) -> Iterator[str]:
+    more = [f"and {len(also) - MOST_IN_SHORT:,} more; --format json has them all"] if len(also) > MOST_IN_SHORT else []
+    sections = [("Also", also[:MOST_IN_SHORT] + more), ("Worked", worked(document))]
+    unsure = [f"{one.topic}: {one.why}" for one in document.topics if one.state == "cannot-tell"]
     absent = [one.topic for one in document.topics if one.state == "not-seen"]
-    yield from _section("Not seen", [", ".join(absent)] if absent else [], width, style)
-    limits = [f"{_named(document, one.name)}{limit}" for one in document.captures for limit in one.limits]
-    yield from _section("Limits", limits, width, style)
-    odd = sum(one.count for one in document.anomalies if one.frame is not None)
-    if odd:
-        kinds = list(dict.fromkeys(f"{one.protocol} {one.kind}" for one in document.anomalies if one.frame is not None))
-        yield from _section("Odd bytes", [f"{odd:,} ({', '.join(kinds[:6])})"], width, style)
+    sections += [("Cannot tell", unsure), ("Not seen", [", ".join(absent)] if absent else [])]
+    if captures:
+        sections.append(("Captures", [f"{one.name}: {facts(one)}" for one in document.captures]))
+    limits = [f"{_of(document, one.name)}{limit}" for one in document.captures for limit in one.limits]
+    odd = [one for one in document.anomalies if one.frame is not None]
+    kinds = ", ".join(list(dict.fromkeys(f"{one.protocol} {one.kind}" for one in odd))[:6])
+    counted = f"{sum(one.count for one in odd):,} times ({kinds})"
     broken = [f"{one.plugin}: {one.what}" for one in document.internal_errors]
-    yield from _section("pcapdx failed", broken, width, style)
+    sections += [("Limits", limits), ("Odd bytes", [counted] if odd else []), ("pcapdx failed", broken)]
+    for title, items in sections:
+        for place, item in enumerate(items):
+            lead = style(f"{title:<{TITLE}}", "label") if place == 0 else " " * TITLE
+            yield from _hanging(item, width, lead=lead, columns=TITLE)
 
 
-def _section(title: str, items: list[str], width: int, style: Style) -> Iterator[str]:
-    for place, item in enumerate(items):
-        label = style(f"{title:<14}", "label") if place == 0 else " " * 14
-        yield from _hanging(label, 14, plain(item), width)
+def _of(document: Document, name: str) -> str:
+    return f"{name}: " if len(document.captures) > 1 else ""
 
 
-def _listed(label: str, items: "tuple[str, ...] | list[str]", width: int, style: Style) -> Iterator[str]:
-    for place, item in enumerate(items):
-        yield from _labelled(label if place == 0 else "", plain(item), width, style)
+def _label(label: str, style: Style) -> str:
+    return style(f"  {label:<{LABEL - 2}}", "label") if label else " " * LABEL
 
 
-def _labelled(label: str, text: str, width: int, style: Style) -> Iterator[str]:
-    shown = style(f"  {label:<{LABEL - 2}}", "label") if label else " " * LABEL
-    yield from _hanging(shown, LABEL, text, width)
+def _hanging(
+    text: str, width: int, *, lead: str = "", columns: int = 0, style: Style | None = None, kind: str = ""
+) -> Iterator[str]:
+    """Wrapped text with something of ``columns`` before its first line, and as many spaces before the others."""
+    for place, line in enumerate(_wrap(text, width - columns)):
+        yield f"{lead if place == 0 else ' ' * columns}{style(line, kind) if style else line}"
 
 
-def _hanging(label: str, columns: int, text: str, width: int) -> Iterator[str]:
-    leading = len(text) - len(text.lstrip(" "))
-    pad = " " * leading
-    lines = textwrap.wrap(text, width - columns - leading, break_long_words=False, break_on_hyphens=False) or [""]
-    for place, line in enumerate(lines):
-        yield f"{label if place == 0 else ' ' * columns}{pad}{line}"
+def _wrap(text: str, width: int, *, hang: int = 0) -> list[str]:
+    return textwrap.wrap(plain(text), width, subsequent_indent=" " * hang, break_on_hyphens=False) or [""]
 
 
-def _wrapped(text: str, indent: str, width: int) -> Iterator[str]:
-    yield from textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False)
+_TOKEN = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*"|['"])+|\s+""")
+
+
+def _broken(text: str, width: int, glue: str) -> list[str]:
+    """A command or filter over lines no wider than ``width``, broken only between words outside quotes.
+
+    ``glue`` ends every line but the last: with the shell's backslash the lines can be copied as they stand.
+    """
+    lines, line = [], ""
+    for token in _TOKEN.findall(text):
+        if line.strip() and len(line) + len(token.rstrip()) + len(glue) > width and not token.isspace():
+            lines.append(f"{line.rstrip()}{glue}")
+            line = ""
+        line += token
+    return [*lines, line]

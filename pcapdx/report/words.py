@@ -6,6 +6,10 @@ from datetime import UTC, datetime
 from pcapdx.report.document import CaptureEntry, Document, FindingEntry, ProofEntry
 
 GRAVE = ("error", "warning")
+MOST_PROOFS = 6
+
+Root = tuple[FindingEntry, list[FindingEntry]]
+"""A diagnosis: the root finding and what it explains."""
 
 
 def span(first_ns: int | None, last_ns: int | None) -> str:
@@ -38,10 +42,15 @@ def frame_list(frames: Sequence[int]) -> str:
     return " ".join(map(str, frames)) if frames else "-"
 
 
+def frames_cited(frames: Sequence[int]) -> str:
+    """``frames 3 7 12``, ``frame 3``, or ``no frame``."""
+    return f"frame{'s' if len(frames) > 1 else ''} {frame_list(frames)}" if frames else "no frame"
+
+
 def vantage(capture: CaptureEntry) -> str:
-    """``tap of eth0, inferred``; empty when nothing is known."""
+    """``tap (inferred), interface eth0``, or that nobody told and the traffic does not tell either."""
     role = capture.vantage.role
-    parts = [f"{role}{' (inferred)' if capture.vantage.inferred else ''}" if role else "vantage not told"]
+    parts = [f"{role}{' (inferred)' if capture.vantage.inferred else ''}" if role else "place of capture not told"]
     if capture.vantage.interface:
         parts.append(f"interface {capture.vantage.interface}")
     return ", ".join(parts)
@@ -68,8 +77,38 @@ def cited(document: Document, entry: FindingEntry | ProofEntry) -> str:
     return ", ".join(dict.fromkeys(parts))
 
 
+def roots(document: Document) -> tuple[list[Root], list[Root]]:
+    """The diagnoses, best first: those at warning or above, and remarks."""
+    pairs = [
+        (document.finding(one.finding), [document.finding(other) for other in one.consequences])
+        for one in document.diagnoses
+    ]
+    grave = [pair for pair in pairs if pair[0].severity in GRAVE]
+    return grave, [pair for pair in pairs if pair[0].severity not in GRAVE]
+
+
+def worked(document: Document) -> list[str]:
+    """What worked, with frames; of many proofs by one rule the first few and how many more there are."""
+    lines: list[str] = []
+    by_rule: dict[str, list[ProofEntry]] = {}
+    for proof in document.proofs:
+        by_rule.setdefault(proof.code, []).append(proof)
+    for code, proofs in by_rule.items():
+        for proof in proofs[:MOST_PROOFS]:
+            frames = cited(document, proof)
+            lines.append(f"{proof.summary.rstrip('.')}{f' ({frames})' if frames else ''}")
+        more = len(proofs) - MOST_PROOFS
+        if more > 0:
+            lines.append(f"and {more:,} more ({proofs[0].name.replace('-', ' ')}, {code})")
+    return lines
+
+
 def headline(document: Document) -> str:
     """The sentence a report leads with."""
-    if document.diagnoses and document.finding(document.diagnoses[0].finding).severity in GRAVE:
-        return document.diagnoses[0].summary
-    return "No fault found in what this capture can show" if len(document.captures) < 2 else "No fault found"
+    grave, _ = roots(document)
+    if grave:
+        return grave[0][0].summary
+    if not any(one.frames for one in document.captures):
+        return "Nothing can be told: no frame was captured"
+    these = "this capture" if len(document.captures) < 2 else "these captures"
+    return f"No fault found in what {these} can show"

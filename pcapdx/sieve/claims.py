@@ -186,7 +186,7 @@ def wanted(data: Any, start: int, row: Array, digest: int, setting: Array, sampl
     at += int(setting["key_start"])
     if setting["by_ends"]:
         digest = mix(mix(digest, int(row["eth_src_int"])), int(row["eth_dst_int"]))
-        digest = mix(digest, int(row["src3"]) << 32 | int(row["dst3"]))
+        digest = mix(mix(digest, int(row["src3"])), int(row["dst3"]))
     count = max(0, min(SAMPLED_BYTES, int(row["end_offset"]) - at))
     digest = hash_bytes(data, start + at, count, digest)
     now = clock(row)

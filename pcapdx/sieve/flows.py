@@ -8,7 +8,6 @@ What one direction did stands in a row of its own (``sides[2 * flow + side]``, s
 are relative to ``base_seq`` and unwrapped to 63 bits, so they grow through 2**32.
 """
 
-from pcapdx.compiled import MASK63
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.tables import clock, mix, vlan_id
 
@@ -29,7 +28,7 @@ def hash_flow(key: int, row: Array) -> int:
     version = int(row["ip_version"])
     a = hash_end(version, int(row["src0"]), int(row["src1"]), int(row["src2"]), int(row["src3"]), int(row["sport"]))
     b = hash_end(version, int(row["dst0"]), int(row["dst1"]), int(row["dst2"]), int(row["dst3"]), int(row["dport"]))
-    return mix((a + b) & MASK63, key)
+    return mix((a >> 1) + (b >> 1), key)
 
 
 def same_ends(row: Array, flow: Array) -> bool:
@@ -248,6 +247,6 @@ def rehash_flows(count: int, flows: Array, index: Array) -> None:
         b = hash_end(
             version, int(flow["dst0"]), int(flow["dst1"]), int(flow["dst2"]), int(flow["dst3"]), int(flow["dport"])
         )
-        slot = mix((a + b) & MASK63, int(flow["vlan_key"])) & (len(index) - 1)
+        slot = mix((a >> 1) + (b >> 1), int(flow["vlan_key"])) & (len(index) - 1)
         flow["next_index"] = index[slot] - 1
         index[slot] = at + 1

@@ -26,21 +26,18 @@ NO_MAC = -1
 
 
 def be8(data: Any, at: int) -> int:
-    """One byte as a signed integer, so that arithmetic with it stays whole."""
-    byte: int = data[at] | 0
-    return byte
+    """One byte."""
+    return int(data[at])
 
 
 def be16(data: Any, at: int) -> int:
     """Two bytes, big endian."""
-    word: int = (data[at] << 8) | data[at + 1]
-    return word
+    return (int(data[at]) << 8) | int(data[at + 1])
 
 
 def be32(data: Any, at: int) -> int:
     """Four bytes, big endian."""
-    word: int = (data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3]
-    return word
+    return (be16(data, at) << 16) | be16(data, at + 2)
 
 
 def be48(data: Any, at: int) -> int:
@@ -218,9 +215,9 @@ def read_payload(data: Any, ethertype: int, at: int, end: int, start: int, row: 
         if ethertype <= 1500 and ethertype > 4 and at + ethertype < end:
             end = at + ethertype
             row["end_offset"] = end - start
-        if end - at < 8 or data[at] != 0xAA or data[at + 1] != 0xAA or be32(data, at + 2) >> 8 != 0x030000:
+        if end - at < 8 or be8(data, at) != 0xAA or be8(data, at + 1) != 0xAA or be32(data, at + 2) >> 8 != 0x030000:
             return
-        if data[at + 5] != 0:
+        if be8(data, at + 5) != 0:
             return
         ethertype = be16(data, at + 6)
         at += 8
@@ -235,7 +232,7 @@ def read_raw_ip(data: Any, at: int, end: int, start: int, row: Array) -> None:
     if end - at < 1:
         short(row, AT_IP, at, start)
         return
-    version = data[at] >> 4
+    version = be8(data, at) >> 4
     if version == 4:
         row["ethertype"] = ETHERTYPE_IPV4
         read_ipv4(data, at, end, start, row)
@@ -249,17 +246,17 @@ def read_ipv4(data: Any, at: int, end: int, start: int, row: Array) -> None:
     if end - at < 20:
         short(row, AT_IP, at, start)
         return
-    header = (data[at] & 15) * 4
+    header = (be8(data, at) & 15) * 4
     total = be16(data, at + 2)
-    if data[at] >> 4 != 4 or header < 20:
+    if be8(data, at) >> 4 != 4 or header < 20:
         note(row, LENGTH_LIES, AT_IP, at, start)
         return
     row["network_offset"] = at - start
     row["ip_version"] = 4
     row["src3"] = be32(data, at + 12)
     row["dst3"] = be32(data, at + 16)
-    row["ip_protocol"] = data[at + 9]
-    row["ttl"] = data[at + 8]
+    row["ip_protocol"] = be8(data, at + 9)
+    row["ttl"] = be8(data, at + 8)
     row["ip_id"] = be16(data, at + 4)
     fragment = be16(data, at + 6)
     row["fragment_offset"] = (fragment & 0x1FFF) * 8
@@ -284,7 +281,7 @@ def read_ipv6(data: Any, at: int, end: int, start: int, row: Array) -> None:
     if end - at < 40:
         short(row, AT_IPV6, at, start)
         return
-    if data[at] >> 4 != 6:
+    if be8(data, at) >> 4 != 6:
         note(row, LENGTH_LIES, AT_IPV6, at, start)
         return
     row["network_offset"] = at - start
@@ -297,7 +294,7 @@ def read_ipv6(data: Any, at: int, end: int, start: int, row: Array) -> None:
     row["dst1"] = be32(data, at + 28)
     row["dst2"] = be32(data, at + 32)
     row["dst3"] = be32(data, at + 36)
-    row["ttl"] = data[at + 7]
+    row["ttl"] = be8(data, at + 7)
     wire_end = start + int(row["wire_bytes"])
     length = be16(data, at + 4)
     packet_end = wire_end if length == 0 else at + 40 + length
@@ -317,12 +314,12 @@ def read_ipv6(data: Any, at: int, end: int, start: int, row: Array) -> None:
         if protocol == 44:
             size = 8
             row["fragment_offset"] = be16(data, at + 2) & 0xFFF8
-            row["more_fragments"] = data[at + 3] & 1
+            row["more_fragments"] = be8(data, at + 3) & 1
             row["ip_id"] = be32(data, at + 4)
         elif protocol == 51:
-            size = (data[at + 1] + 2) * 4
+            size = (be8(data, at + 1) + 2) * 4
         else:
-            size = (data[at + 1] + 1) * 8
+            size = (be8(data, at + 1) + 1) * 8
         protocol = be8(data, at)
         at += size
         if row["fragment_offset"] > 0:
@@ -369,7 +366,7 @@ def read_tcp(data: Any, at: int, packet_end: int, end: int, start: int, row: Arr
     row["tcp_ack"] = be32(data, at + 8)
     row["tcp_flags"] = be16(data, at + 12) & 0x1FF
     row["tcp_window"] = be16(data, at + 14)
-    header = (data[at + 12] >> 4) * 4
+    header = (be8(data, at + 12) >> 4) * 4
     if header < 20 or at + header > packet_end:
         note(row, LENGTH_LIES, AT_TCP, at + 12, start)
         return
@@ -382,14 +379,14 @@ def read_tcp(data: Any, at: int, packet_end: int, end: int, start: int, row: Arr
 def read_mss(data: Any, at: int, end: int) -> int:
     """The MSS option (kind 2) among TCP options, 0 without; at most 40 steps, as every option is a byte at least."""
     for _ in range(40):
-        if at >= end or data[at] == 0:
+        if at >= end or be8(data, at) == 0:
             return 0
-        if data[at] == 1:
+        if be8(data, at) == 1:
             at += 1
             continue
-        if end - at < 2 or data[at + 1] < 2:
+        if end - at < 2 or be8(data, at + 1) < 2:
             return 0
-        if data[at] == 2 and data[at + 1] == 4 and end - at >= 4:
+        if be8(data, at) == 2 and be8(data, at + 1) == 4 and end - at >= 4:
             return be16(data, at + 2)
         at += be8(data, at + 1)
     return 0
@@ -427,12 +424,12 @@ def follow_tunnels(data: Any, start: int, row: Array) -> None:
             return
         if row["ip_protocol"] == 17:
             port = int(row["dport"])
-            if port in (4789, 8472) and end - at >= 22 and data[at] & 8:
+            if port in (4789, 8472) and end - at >= 22 and be8(data, at) & 8:
                 enter(row, VXLAN, be32(data, at + 4) >> 8)
                 read_ethernet(data, at + 8, end, start, row)
                 continue
-            if port == 6081 and end - at >= 8 and data[at] >> 6 == 0:
-                inner = at + 8 + (data[at] & 63) * 4
+            if port == 6081 and end - at >= 8 and be8(data, at) >> 6 == 0:
+                inner = at + 8 + (be8(data, at) & 63) * 4
                 kind = be16(data, at + 2)
                 vni = be32(data, at + 4) >> 8
                 if kind == ETHERTYPE_BRIDGED and end - inner >= 14:
@@ -450,19 +447,19 @@ def follow_tunnels(data: Any, start: int, row: Array) -> None:
 
 def read_gre(data: Any, at: int, end: int, start: int, row: Array) -> bool:
     """GRE (RFC 2784, 2890) with Ethernet, IP or ERSPAN inside; False when there is nothing to enter."""
-    if end - at < 4 or data[at + 1] & 7:
+    if end - at < 4 or be8(data, at + 1) & 7:
         return False
     kind = be16(data, at + 2)
     inner = at + 4
-    if data[at] & 0x80:
+    if be8(data, at) & 0x80:
         inner += 4
     key = -1
-    if data[at] & 0x20:
+    if be8(data, at) & 0x20:
         if end - inner < 4:
             return False
         key = be32(data, inner)
         inner += 4
-    sequenced = data[at] & 0x10
+    sequenced = be8(data, at) & 0x10
     if sequenced:
         inner += 4
     if kind == 0x88BE and sequenced:
@@ -471,7 +468,7 @@ def read_gre(data: Any, at: int, end: int, start: int, row: Array) -> bool:
     elif kind == 0x22EB:
         if end - inner < 12:
             return False
-        inner += 20 if data[inner + 11] & 1 else 12
+        inner += 20 if be8(data, inner + 11) & 1 else 12
     if kind in (ETHERTYPE_BRIDGED, 0x88BE, 0x22EB):
         if end - inner < 14:
             return False

@@ -7,11 +7,11 @@ only counts what it could not take. The functions run plain and compiled (see :m
 
 from typing import Any
 
-from pcapdx.compiled import MASK63
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.layers import be8, be32
 
-PRIME = 0x2127599BF4325C37
+MASK63 = 0x7FFF_FFFF_FFFF_FFFF
+MASK32 = 0xFFFF_FFFF
 TWIN_NS = 5_000_000
 SECOND_NS = 1_000_000_000
 FAR_NS = 1 << 62
@@ -23,9 +23,10 @@ ROUTER_ADDRESSES = 64
 
 
 def mix(digest: int, value: int) -> int:
-    """One step of a 63-bit hash."""
-    digest = ((digest ^ value) * PRIME) & MASK63
-    return digest ^ (digest >> 29)
+    """One step of a 63-bit hash; both halves are multiplied by 31-bit primes, so that nothing overflows."""
+    digest = (digest ^ value) & MASK63
+    digest = ((digest & MASK32) * 0x7FEB352D) ^ ((digest >> 32) * 0x68E31DA5)
+    return digest ^ (digest >> 31)
 
 
 def clock(row: Array) -> int:
@@ -70,6 +71,7 @@ def fingerprint(data: Any, start: int, row: Array) -> int:
 
 def hash_bytes(data: Any, at: int, count: int, digest: int) -> int:
     """Mixes ``count`` bytes into a hash, four at a time."""
+    count = max(count, 0)
     whole = count & -4
     for i in range(0, whole, 4):
         digest = mix(digest, be32(data, at + i))
@@ -292,6 +294,14 @@ def count_padding(row: Array, talker: Array) -> None:
             talker["padded"] += 1
 
 
+def hash_binding(key: int, mac: int, w0: int, w1: int, w2: int, w3: int) -> int:
+    """Hash of a MAC's address in one VLAN."""
+    digest = mix(mix(mix(5, key), mac), w3)
+    if w0:
+        digest = mix(mix(mix(digest, w0), w1), w2)
+    return digest
+
+
 def bind(
     key: int,
     mac: int,
@@ -309,7 +319,7 @@ def bind(
     w0, w1, w2, w3 = words
     if w0 == 0 and w1 == 0 and w2 == 0 and w3 == 0:
         return
-    slot = mix(mix(mix(mix(5, key), mac), w0 << 32 | w1), w2 << 32 | w3) & (len(index) - 1)
+    slot = hash_binding(key, mac, w0, w1, w2, w3) & (len(index) - 1)
     at = int(index[slot]) - 1
     while at >= 0:
         seen = bindings[at]
@@ -365,9 +375,8 @@ def rehash_bindings(count: int, bindings: Array, index: Array) -> None:
     """Fills an empty ``index`` with the rows there are."""
     for at in range(count):
         seen = bindings[at]
-        digest = mix(mix(5, int(seen["vlan_key"])), int(seen["mac"]))
-        digest = mix(digest, int(seen["ip"][0]) << 32 | int(seen["ip"][1]))
-        digest = mix(digest, int(seen["ip"][2]) << 32 | int(seen["ip"][3]))
+        ip = seen["ip"]
+        digest = hash_binding(int(seen["vlan_key"]), int(seen["mac"]), int(ip[0]), int(ip[1]), int(ip[2]), int(ip[3]))
         slot = digest & (len(index) - 1)
         seen["next_index"] = index[slot] - 1
         index[slot] = at + 1

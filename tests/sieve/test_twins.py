@@ -17,7 +17,11 @@ from tests.sieve.blocks import block_of, blocks_of
 
 DISSECTORS = load().dissectors
 CORPUS = Path(__file__).resolve().parents[2] / ".." / "shared" / "corpus"
-PUBLIC = [CORPUS / one["file"] for one in json.loads((CORPUS / "manifest.json").read_text())["files"]] if CORPUS.exists() else []
+PUBLIC = (
+    [CORPUS / one["file"] for one in json.loads((CORPUS / "manifest.json").read_text())["files"]]
+    if CORPUS.exists()
+    else []
+)
 SHIPPED = sorted(path for path in HERE.iterdir() if ".pcap" in path.name)
 TABLES = ("flows", "sides", "talkers", "bindings", "repeats", "twins", "counters", "state")
 PACKET = bytes.fromhex(

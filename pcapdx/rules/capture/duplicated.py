@@ -2,8 +2,9 @@
 
 What it does
 ------------
-Counts IP packets with a twin less than 5 ms earlier (same identification, ports, sequence and payload): one in twenty of
-a hundred packets or more. Each was counted once; where copies are many it is a loop (VLAN013).
+Counts IP packets with a twin less than 5 ms earlier (same identification, ports, sequence and payload) in the same VLAN,
+or on another interface of the same capture: one in twenty of a hundred packets or more. Where copies are many it is a
+loop (VLAN013).
 
 Why it matters
 --------------
@@ -29,6 +30,7 @@ from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.rules.vlan_trunk.layer2_loop import COPIES
+from pcapdx.vantage import Role
 
 ENOUGH = 100
 SHARE = 20
@@ -37,7 +39,9 @@ SHARE = 20
 
 def check(view: View) -> Iterator[Finding]:
     """One finding at most."""
-    packets, twins = view.counters["ip_frames"], view.counters["ip_twins"]
+    # a packet that a router passed on from VLAN to VLAN is no copy, so tags count, save where interfaces are mixed
+    twins = view.counters["ip_twins" if view.vantage.role is Role.ANY else "same_vlan_twins"]
+    packets = view.counters["ip_frames"]
     looping = any(one.worst >= COPIES for one in view.repeats)
     if packets < ENOUGH or twins * SHARE < packets or looping:
         return
@@ -45,7 +49,7 @@ def check(view: View) -> Iterator[Finding]:
     frames = (doubled.originator.first_frame or 1,) if doubled is not None else (1,)
     yield RULE.finding(
         subject=Subject(),
-        summary=f"{twins:,} of {packets:,} IP packets were recorded more than once; each was counted once.",
+        summary=f"{twins:,} of {packets:,} IP packets were recorded more than once.",
         evidence=(cite(view, frames, "a conversation of which copies were recorded"),),
         filter="ip",
         next_steps=(
