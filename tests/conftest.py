@@ -40,8 +40,6 @@ def golden(request: pytest.FixtureRequest) -> Golden:
                 path.write_text(text, encoding="utf-8")
             return
         assert path.exists(), f"{path.name} is missing; make accept writes it"
-        assert path.read_text(encoding="utf-8") == text, (
-            f"{path.name} is not up to date; make accept, then read the diff"
-        )
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: make accept, then read the diff"
 
     return compare

@@ -1,4 +1,4 @@
-"""Files made from the code: tables of rules, dissectors and columns, the JSON Schema, the help. ``make accept`` rewrites them."""
+"""Files made from the code, rewritten by ``make accept``: tables of rules, dissectors and columns, JSON Schema, help."""
 
 import inspect
 import json
@@ -48,14 +48,12 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def what_it_does(rule: Rule, page: str) -> str:
-    """A rule in a sentence: its check's docstring where that names the code, else its page's title, else what it does."""
+    """A rule in a sentence: by its check where several share a page, else by the page's title, else by what it does."""
     own = " ".join((inspect.getdoc(rule.check) or "").split("\n\n")[0].split())
-    title = page.partition("\n")[0].partition(": ")[2]
-    if own.startswith(f"{rule.code}:"):
-        text = own.partition(":")[2].strip()
-    elif title:
-        text = title
-    else:
+    text = own.removeprefix(f"{rule.code}:").strip()
+    if text == own or text.startswith("One finding"):
+        text = page.partition("\n")[0].partition(": ")[2]
+    if not text:
         section = re.search(r"^What it does\n-+\n(.*?)(?:\n\n|\Z)", page, re.MULTILINE | re.DOTALL)
         assert section, f"{rule.code} does not say what it does"
         text = re.split(r"(?<=[.])\s+(?=[A-Z])", " ".join(section[1].split()))[0]
@@ -129,9 +127,7 @@ def test_columns(golden: Golden) -> None:
     path = ROOT / "pcapdx/sieve/README.md"
     parts = []
     for title, about, declared in TABLES:
-        rows = [
-            (f"`{one.name}`", f"{one.type}{f' × {one.shape[0]}' if one.shape else ''}", one.doc) for one in declared
-        ]
+        rows = [(f"`{one.name}`", " × ".join([one.type, *map(str, one.shape)]), one.doc) for one in declared]
         parts.append(f"### {title}\n\n{about}\n\n{table(('column', 'type', 'meaning'), rows)}\n")
     golden(path, put(path, "columns", "\n".join(parts)))
 

@@ -6,7 +6,7 @@ from pcapdx.report.words import GRAVE, cited, facts, frame_list, headline, momen
 
 
 def render(document: Document, *, timeline: str = "", decoded: str = "") -> str:
-    """The whole page; ``timeline`` is an SVG element by :mod:`pcapdx.report.timeline`, ``decoded`` Wireshark's trees."""
+    """The whole page; ``timeline`` is an SVG element (see :mod:`pcapdx.report.timeline`), ``decoded`` Wireshark's trees."""
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
