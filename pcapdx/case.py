@@ -201,6 +201,11 @@ class View:
             self._exchanges[dissector.name] = tuple(dissector.pair(self._traffic_of(dissector)))
         return tuple(one for one in self._exchanges[dissector.name] if isinstance(one, kind))
 
+    @property
+    def dissectors(self) -> tuple[Dissector, ...]:
+        """Those that read this capture."""
+        return self._dissectors
+
     def all_messages(self) -> tuple[Seen[Any], ...]:
         """Every dissector's messages, in time order."""
         return in_time_order([one for traffic in self.traffic.values() for one in traffic.seen])

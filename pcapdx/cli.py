@@ -1,4 +1,4 @@
-"""The command line: each command parses, makes one call, prints, exits. Heavy packages are imported where they are used.
+"""The command line: each command parses, makes one call, prints, exits. What is heavy is imported where it is used.
 
 Exit status: 0 nothing at or above ``--fail-on``, 1 threshold reached, 2 could not run, 3 ran on damaged input and the
 result is partial. The report goes to standard output, words for people to standard error.
@@ -88,7 +88,7 @@ def analyze(
     if decode:
         from pcapdx.report.decoded import decoded
 
-        trees = decoded(document, arguments)
+        trees = decoded(document)
     _write(_rendered(document, analysis, form, output, trees), output)
     _exit(analysis, document, fail_on)
 
@@ -236,9 +236,9 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
 
         return as_json.render(document)
     if form == "html":
-        from pcapdx.report import html, timeline
+        from pcapdx.report import html, ladder, timeline
 
-        return html.render(document, timeline=timeline.draw(timeline.events_of(analysis)), decoded=trees)
+        return html.render(document, timeline=ladder.draw(timeline.timeline_of(analysis)), decoded=trees)
     if form == "md":
         from pcapdx.report import markdown
 

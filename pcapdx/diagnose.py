@@ -104,15 +104,13 @@ def read_view(
     thin_out: bool = True,
 ) -> View:
     """Runs one capture through the sieve and the dissectors."""
-    sieve: Sieve | None = None
+    sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out)
     feed = Feed(dissectors, argument.name, strict=strict)
-    for block in reader.blocks():
-        if sieve is None:
-            sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out)
-        feed.offer(sieve.feed(block), block.data.data, sieve.tables.flows, sieve.tables.sides)
+    for claimed in sieve.run(reader):
+        feed.offer(claimed, sieve.tables.flows, sieve.tables.sides)
         if progress is not None:
             progress(reader.facts)
-    return make_view(argument, reader.facts, sieve or Sieve(dissectors, fast=False), feed, dissectors, site)
+    return make_view(argument, reader.facts, sieve, feed, dissectors, site)
 
 
 def make_view(

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from pcapdx.capture.linktypes import link_type_name
 from pcapdx.case import View
+from pcapdx.dissect import Layer
 
 READ_LINK_TYPES = frozenset({0, 1, 12, 14, 101, 108, 113, 228, 229, 276})
+CLOCK_STEP_NS = 10_000_000
+"""Smaller steps back are frames of two queues or interfaces, recorded in the order they were fetched."""
 
 
 def limits_of(view: View) -> tuple[str, ...]:
@@ -20,25 +23,39 @@ def _limits(view: View) -> Iterator[str]:
         yield f"only part of the file could be read: {damage.rstrip('.')}"
     dropped = sum(one.dropped or 0 for one in facts.interfaces)
     if dropped:
-        yield f"{dropped:,} frames were dropped while capturing, by the capture's own count"
+        yield f"{_counted(dropped, 'frame was', 'frames were')} dropped while capturing, by the capture's own count"
     if facts.cut_frames:
         share = 100 * facts.cut_frames / max(facts.frames, 1)
         lengths = sorted({one.snap_length for one in facts.interfaces if one.snap_length})
         length = f" (snap length {lengths[0]:,})" if lengths and lengths[0] < 65535 else ""
-        yield f"{facts.cut_frames:,} frames ({share:.0f} %) were cut short while capturing{length}"
+        yield f"{facts.cut_frames:,} of {facts.frames:,} frames ({share:.0f} %) were cut short while capturing{length}"
     for expression in dict.fromkeys(one.filter for one in facts.interfaces if one.filter):
         yield f'captured with the filter "{expression}"'
     unread = sorted({one.link_type for one in facts.interfaces} - READ_LINK_TYPES)
     if counters["unknown_link"] and unread:
         names = ", ".join(link_type_name(one) for one in unread)
-        yield f"{counters['unknown_link']:,} frames of link type {names} were counted and not read"
-    if counters["backwards"]:
-        yield f"{counters['backwards']:,} frames are earlier than the one before them, by up to {counters['backwards_ns'] / 1e9:.3g} s"
+        yield f"of link type {names} only the number of frames is known: {counters['unknown_link']:,}"
+    if counters["backwards_ns"] >= CLOCK_STEP_NS:
+        step = f"{counters['backwards_ns'] / 1e9:.3g} s"
+        backwards = _counted(counters["backwards"], "frame is", "frames are")
+        yield f"{backwards} earlier than the one before, by up to {step}"
     if counters["same_vlan_twins"] * 20 > counters["ip_frames"]:
-        yield f"{counters['same_vlan_twins']:,} packets were recorded more than once; each was counted once"
+        twins = _counted(counters["same_vlan_twins"], "packet was", "packets were")
+        yield f"{twins} recorded more than once; each counts once"
     beyond = counters["untracked_flows"] + counters["untracked_talkers"] + counters["untracked_bindings"]
     if beyond:
-        yield f"{beyond:,} frames belong to flows or addresses beyond the tables' caps and were only counted"
-    if view.left_out:
-        parts = ", ".join(f"{count:,} {name}" for name, count in sorted(view.left_out.items()))
-        yield f"frames like ones already read were only counted: {parts}"
+        yield f"of flows and addresses beyond the tables' caps only the number of frames is known: {beyond:,}"
+    # tags are read by the sieve in every frame; their dissector only samples them
+    tags = {one.name for one in view.dissectors if one.layer is Layer.TAGS}
+    alike = {name: count for name, count in sorted(view.left_out.items()) if name not in tags}
+    if alike:
+        yield f"of frames that repeat earlier ones only the number is known: {', '.join(map(_of, alike.items()))}"
+
+
+def _of(pair: tuple[str, int]) -> str:
+    name, count = pair
+    return f"{count:,} {name}"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

@@ -1,4 +1,4 @@
-"""Files made from the code, rewritten by ``make accept``: tables of rules, dissectors and columns, JSON Schema, help."""
+"""Files made from the code, rewritten by ``make accept``: tables of rules, dissectors, columns; JSON Schema; help."""
 
 import inspect
 import json

@@ -2,6 +2,7 @@
 
 import os
 import re
+from codecs import utf_8_decode
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -13,7 +14,9 @@ _SALT = os.urandom(32)
 _DIGEST_BYTES = 8
 _HTML = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _SECOND_STATUS_LINE = re.compile(rb"HTTP/1\.[01] 400 [^\r\n]*\r?\n")
-_LAYOUT = str.maketrans("\n\r\t", "   ")
+_LAYOUT = re.compile(r"[\n\r\t]+")
+_JUDGED_BYTES = 512
+"""Of a body's beginning, to tell text from other data."""
 _LONGEST_PASSWORD = 255
 """Bytes that the Windows guest agent reads."""
 _IDENTITY = re.compile(
@@ -95,7 +98,7 @@ def _kind(raw: Raw, text: bytes) -> BodyKind:
     if _HTML.match(text) or "html" in (raw.get("content-type") or "").lower():
         return BodyKind.HTML
     try:
-        printable = text.decode("utf-8").translate(_LAYOUT).isprintable()
+        begin, _ = utf_8_decode(text[:_JUDGED_BYTES], "strict", len(text) <= _JUDGED_BYTES)
     except UnicodeDecodeError:
-        printable = False
-    return BodyKind.TEXT if printable else BodyKind.OTHER
+        return BodyKind.OTHER
+    return BodyKind.TEXT if begin.isprintable() or _LAYOUT.sub("", begin).isprintable() else BodyKind.OTHER

@@ -43,7 +43,9 @@ __all__ = [
 
 Message = ClientHello | ServerHello | CertificateChain | Alert | HandshakeMessage | EncryptedRecord | NotTls
 
-_CHANGE_CIPHER, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT = b"\x14", b"\x15", b"\x16", b"\x17", b"\x18"
+_CHANGE_CIPHER, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT = 20, 21, 22, 23, 24
+_MAJOR_VERSION = 3
+_RECORD_HEADER = 5
 _RECORD_TYPES = frozenset({_CHANGE_CIPHER, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT})
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE = 1, 2, 11
 _SSLV2_VERSIONS = frozenset({b"\x00\x02", b"\x03\x00", b"\x03\x01", b"\x03\x02", b"\x03\x03"})
@@ -63,7 +65,7 @@ _PLAIN = (
 def read(cursor: Cursor) -> Iterator[Message]:
     """The readable messages of one direction; nothing where it begins like neither TLS nor a known plain protocol."""
     begin = cursor.peek(24)
-    if begin[:1] in _RECORD_TYPES and begin[1:2] in (b"\x03", b""):
+    if begin and begin[0] in _RECORD_TYPES and begin[1:2] in (b"\x03", b""):
         yield from _records(cursor)
     elif len(begin) > 4 and begin[0] & 0x80 and begin[2] == _CLIENT_HELLO and begin[3:5] in _SSLV2_VERSIONS:
         record = cursor.sub(cursor.u16("SSL 2.0 record length") & 0x7FFF, "SSL 2.0 record")
@@ -85,38 +87,39 @@ def _records(cursor: Cursor) -> Iterator[Message]:
     ciphered = False
     while cursor.left and encrypted < _MOST_ENCRYPTED:
         start = cursor.at
-        kind = cursor.take(1, "record type")
-        version = cursor.u16("record version")
-        length = cursor.u16("record length")
-        if kind not in _RECORD_TYPES or version >> 8 != 3 or length > _MOST_RECORD_BYTES:
+        header = cursor.take(_RECORD_HEADER, "TLS record header")
+        kind, version, length = header[0], int.from_bytes(header[1:3], "big"), int.from_bytes(header[3:], "big")
+        if kind not in _RECORD_TYPES or header[1] != _MAJOR_VERSION or length > _MOST_RECORD_BYTES:
             raise Malformed("no TLS record", start)
         if kind == _DATA and encrypted and cursor.left < length:
             return  # how the handshake ended is known by now; that the last record is cut tells nothing
-        payload = cursor.take(length, "TLS record")
-        if kind == _CHANGE_CIPHER:
-            ciphered = True
-        elif kind == _ALERT and length == 2:
-            yield Alert(level=payload[0], description=payload[1], encrypted=False)
-        elif kind == _HANDSHAKE and (not ciphered or _is_hello(payload)):
-            pending += payload
+        begin = cursor.peek(_HANDSHAKE_HEADER)
+        if kind == _HANDSHAKE and (not ciphered or _is_hello(begin, length)):
+            pending += cursor.take(length, "TLS record")
             handshake = Cursor(pending)
             try:
                 yield from _handshake_messages(handshake, version)
             except Malformed as error:
                 raise Malformed(error.what, start) from None
             pending = handshake.rest()
+            continue
+        cursor.skip(length, "TLS record")
+        if kind == _CHANGE_CIPHER:
+            ciphered = True
+        elif kind == _ALERT and length == 2:
+            yield Alert(level=begin[0], description=begin[1], encrypted=False)
         elif kind != _HEARTBEAT:
             if kind == _ALERT:
                 yield Alert(level=None, description=None, encrypted=True)
-            yield EncryptedRecord(content_type=kind[0], bytes=length, index=encrypted)
+            yield EncryptedRecord(content_type=kind, bytes=length, index=encrypted)
             encrypted += 1
     if pending:
         cursor.take(cursor.left + 1, "handshake message")
 
 
-def _is_hello(payload: bytes) -> bool:
+def _is_hello(begin: bytes, length: int) -> bool:
     """A plain hello after ChangeCipherSpec: a hello retry has one in between, for the sake of middleboxes."""
-    return payload[:1] in (b"\x01", b"\x02") and int.from_bytes(payload[1:4], "big") == len(payload) - 4
+    return begin[:1] in (b"\x01", b"\x02") and int.from_bytes(begin[1:4], "big") == length - _HANDSHAKE_HEADER
 
 
 def _handshake_messages(cursor: Cursor, record_version: int) -> Iterator[Message]:

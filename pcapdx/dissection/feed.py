@@ -31,6 +31,8 @@ from pcapdx.sieve.columns import ANOMALIES, ANOMALY_LAYERS, Array
 from pcapdx.sieve.engine import Claimed
 
 MOST_STREAM_BYTES = 64 << 20
+CLEAR_BYTES = 4 << 20
+"""Bytes of streams to take before looking which of them are over."""
 MOST_MESSAGES = 50_000
 TCP = 6
 
@@ -63,14 +65,16 @@ class Feed:
         self._streams: dict[int, _Stream] = {}
         self._read: dict[int, _Read] = {}
         self._kept_bytes = 0
+        self._left_bytes = 0
+        """Of these, what the last clearing left."""
         self._bugs: dict[str, InternalError] = {}
         self.anomalies = AnomalyCounter(capture)
         self.left_out = [0] * len(self._dissectors)
         """By dissector: frames beyond MOST_MESSAGES."""
 
-    def offer(self, claimed: Claimed, data: memoryview, flows: Array, sides: Array) -> None:
-        """Takes the claimed frames of a block; the sieve's flow tables, in which full streams are closed, are asked."""
-        rows = claimed.rows
+    def offer(self, claimed: Claimed, flows: Array, sides: Array) -> None:
+        """Takes the claimed frames of a block; the sieve's flow tables tell which streams are over."""
+        rows, data = claimed.rows, claimed.data
         if not len(rows):
             return
         for row in rows[rows["anomaly"] > 0].tolist():
@@ -79,8 +83,8 @@ class Feed:
         self._keep_segments(rows, of_streams & (rows["flags"] & TWIN == 0), claimed.starts, data)
         for place in np.flatnonzero(rows["claims"] & self._datagram_mask > 0).tolist():
             self._read_datagram(Frame._make(rows[place].tolist()), data, claimed.starts[place])
-        if self._kept_bytes > MOST_STREAM_BYTES:
-            self._make_room(flows, sides)
+        if self._kept_bytes - self._left_bytes > CLEAR_BYTES:
+            self._clear(flows, sides)
 
     def _note_headers(self, frame: Frame) -> None:
         kind = ANOMALIES[frame.anomaly & 15]
@@ -149,14 +153,25 @@ class Feed:
             raise bug
         self._bugs.setdefault(dissector.name, InternalError(plugin=dissector.name, what=f"{type(bug).__name__}: {bug}"))
 
-    def _make_room(self, flows: Array, sides: Array) -> None:
-        """Reads the older half of the streams and lets them take no more."""
-        for index in list(self._streams)[: len(self._streams) // 2 + 1]:
-            stream = self._streams.pop(index)
-            self._kept_bytes -= stream.originator.kept_bytes + stream.responder.kept_bytes
-            limit = int(flows[index]["stream_limit"])
-            self._read[index] = self._read_stream(stream, sides[2 * index : 2 * index + 2], limit)
-            flows[index]["stream_limit"] = 0
+    def _clear(self, flows: Array, sides: Array) -> None:
+        """Reads the streams that are over; where memory is short all the same, the older half of the rest, too."""
+        open_streams = np.fromiter(self._streams, np.int64, len(self._streams))
+        closed = (sides["fin"] > 0) | (sides["rst"] > 0)
+        over = open_streams[closed[2 * open_streams] & closed[2 * open_streams + 1]]
+        for index in over.tolist():
+            self._finish(index, flows, sides)
+        if self._kept_bytes > MOST_STREAM_BYTES:
+            for index in list(self._streams)[: len(self._streams) // 2 + 1]:
+                self._finish(index, flows, sides)
+                flows[index]["stream_limit"] = 0
+        self._left_bytes = self._kept_bytes
+
+    def _finish(self, index: int, flows: Array, sides: Array) -> None:
+        """Reads a stream and lets go of its bytes."""
+        stream = self._streams.pop(index)
+        self._kept_bytes -= stream.originator.kept_bytes + stream.responder.kept_bytes
+        limit = int(flows[index]["stream_limit"])
+        self._read[index] = self._read_stream(stream, sides[2 * index : 2 * index + 2], limit)
 
     def _read_stream(self, stream: _Stream, sides: Array, limit: int) -> _Read:
         seen: dict[int, list[Seen[Any]]] = {}
@@ -230,7 +245,7 @@ class Feed:
         try:
             for one in seen:
                 for message in dissector.refine(one):
-                    yield replace(one, message=message)
+                    yield Seen(message=message, frame=one.frame, frames=one.frames, from_originator=one.from_originator)
         except Exception as bug:  # a plug-in's bug must not end the run
             self._note_bug(dissector, bug)
 

@@ -66,9 +66,7 @@ class Session:
             for block in self._reader.blocks():
                 with self._lock:
                     self._sieve.fast = self._reader.fast
-                    self._feed.offer(
-                        self._sieve.feed(block), block.data.data, self._sieve.tables.flows, self._sieve.tables.sides
-                    )
+                    self._feed.offer(self._sieve.feed(block), self._sieve.tables.flows, self._sieve.tables.sides)
         except BaseException as bug:  # handed to the thread that waits for us
             self._failed = bug
         finally:

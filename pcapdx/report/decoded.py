@@ -4,100 +4,81 @@ Wireshark shows everything, secrets too, so only layers that hold none are shown
 fields, of anything else its name. Whoever needs more has the frame numbers.
 """
 
+import bz2
+import lzma
 import shutil
-from collections.abc import Iterator, Sequence
-from typing import Any
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
 
-from pcapdx.diagnose import vantages
+from pcapdx.capture.decompress import compression_of
 from pcapdx.errors import PcapdxError
-from pcapdx.report.document import Document
+from pcapdx.report.document import Document, FindingEntry, ProofEntry
 from pcapdx.report.escape import plain
-from pcapdx.vantage import CaptureArgument
+from pcapdx.report.words import source
 
 MOST_FRAMES = 24
 MOST_FIELDS = 120
+MOST_CHARACTERS = 240
+MOST_UNPACKED_BYTES = 1 << 30
 
-WHOLE_LAYERS = frozenset(
-    [
-        "frame",
-        "eth",
-        "vlan",
-        "ieee8021ad",
-        "sll",
-        "arp",
-        "ip",
-        "ipv6",
-        "icmp",
-        "icmpv6",
-        "udp",
-        "tcp",
-        "dhcp",
-        "dns",
-        "tls",
-        "lldp",
-        "cdp",
-        "stp",
-        "vrrp",
-        "lacp",
-        "gre",
-        "vxlan",
-        "geneve",
-    ]
-)
+WHOLE_LAYERS = frozenset([
+    "frame", "eth", "vlan", "ieee8021ad", "sll", "arp", "ip", "ipv6", "icmp", "icmpv6", "udp", "tcp", "dhcp", "dhcpv6",
+    "dns", "tls", "lldp", "cdp", "stp", "vrrp", "lacp", "slow", "gre", "vxlan", "geneve",
+])  # fmt: skip
 HARMLESS = {
-    "http": frozenset(
-        [
-            "http.request.method",
-            "http.request.version",
-            "http.host",
-            "http.user_agent",
-            "http.response.code",
-            "http.response.version",
-            "http.response.phrase",
-            "http.server",
-            "http.content_type",
-            "http.content_length_header",
-        ]
-    )
-}
+    "http": frozenset([
+        "http.request.method", "http.request.version", "http.host", "http.user_agent", "http.response.code",
+        "http.response.version", "http.response.phrase", "http.server", "http.content_type",
+        "http.content_length_header",
+    ])
+}  # fmt: skip
 HIDDEN_FIELDS = (
-    "payload",
-    "segment_data",
-    "reassembled.data",
     "app_data",
-    "option.value",
+    "auth_string",
     "authentication",
-    "vendor",
-    "random",
-    "session_id",
+    "comment",
+    "dns.txt",
     "md5",
+    "option.value",
+    "padding",
+    "payload",
+    "random",
+    "reassembled.data",
+    "segment_data",
+    "session_id",
+    "ticket",
+    "trailer",
+    "vendor",
 )
+"""Parts of field names of the whole layers that may hold bytes of anything."""
+_NOT_BY_TSHARK: dict[str, Callable[..., IO[bytes]]] = {"xz": lzma.open, "bzip2": bz2.open}
 
 
-def decoded(document: Document, arguments: Sequence[CaptureArgument]) -> str:
+def decoded(document: Document) -> str:
     """The trees as text, evidence of the first diagnoses first, 24 frames at most.
 
-    Raises PcapdxError where tshark is not installed. A capture in pieces is left out: its frame numbers are not tshark's.
+    Raises PcapdxError where tshark is not installed. Of what came by a pipe there is nothing left to decode.
     """
     if shutil.which("tshark") is None:
         raise PcapdxError("--decode needs tshark; apt install tshark")
-    wanted = _wanted(document)
     blocks: list[str] = []
-    for group in vantages(arguments):
-        frames = wanted.get(group[0].name, [])
-        if frames and len(group) == 1 and group[0].path != "-":
-            blocks.extend(_trees(group[0].name, group[0].path, frames))
+    for (name, path), frames in _wanted(document).items():
+        if frames and path != "-":
+            blocks.extend(_trees(name, path, frames))
     return "\n".join(blocks) + "\n" if blocks else ""
 
 
-def _wanted(document: Document) -> dict[str, list[int]]:
-    """Evidence frames by capture, in order of rank, ``MOST_FRAMES`` in all."""
-    wanted: dict[str, list[int]] = {}
+def _wanted(document: Document) -> dict[tuple[str, str], list[int]]:
+    """Evidence frames by what they are cited by and file, in order of rank, ``MOST_FRAMES`` in all."""
+    files = {one.name: one.file for one in document.captures}
+    entries: tuple[FindingEntry | ProofEntry, ...] = (*document.findings, *document.proofs)
+    wanted: dict[tuple[str, str], list[int]] = {}
     left = MOST_FRAMES
-    findings = [piece for one in document.findings for piece in one.evidence]
-    proofs = [piece for one in document.proofs for piece in one.evidence]
-    for piece in (*findings, *proofs):
-        frames = wanted.setdefault(piece.capture, [])
+    for piece in (piece for one in entries for piece in one.evidence):
+        frames = wanted.setdefault((source(piece), piece.file or files[piece.capture]), [])
         for number in piece.frames:
             if left and number not in frames:
                 frames.append(number)
@@ -109,16 +90,38 @@ def _trees(name: str, path: str, frames: list[int]) -> Iterator[str]:
     import pyshark
 
     condition = f"frame.number in {{{', '.join(map(str, sorted(frames)))}}}"
-    capture = pyshark.FileCapture(path, display_filter=condition, keep_packets=False, custom_parameters=["-n"])
-    try:
-        for packet in capture:
-            yield f"{plain(name)} frame {packet.number}"
-            for layer in (packet.frame_info, *packet.layers):
-                yield from _layer(layer)
-    except Exception as error:  # pyshark raises what asyncio, lxml and tshark's exit bring
-        yield f"{plain(name)}: tshark could not decode: {plain(str(error).splitlines()[0] if str(error) else repr(error))}"
-    finally:
-        capture.close()
+    with for_tshark(path) as readable:
+        capture = pyshark.FileCapture(readable, display_filter=condition, keep_packets=False, custom_parameters=["-n"])
+        try:
+            for packet in capture:
+                yield f"{plain(name)} frame {packet.number}"
+                for layer in (packet.frame_info, *packet.layers):
+                    yield from _layer(layer)
+        except Exception as error:  # pyshark raises what asyncio, lxml and tshark's exit bring
+            first = next(iter(str(error).splitlines()), "") or repr(error)
+            yield f"{plain(name)}: tshark read no further: {plain(first)}"
+        finally:
+            capture.close()
+
+
+@contextmanager
+def for_tshark(path: str) -> Iterator[str]:
+    """The file itself, or unpacked beside it where tshark does not know the compression."""
+    with Path(path).open("rb") as file:
+        unpack = _NOT_BY_TSHARK.get(compression_of(file.read(16)) or "")
+    if unpack is None:
+        yield path
+        return
+    with unpack(path) as packed, tempfile.NamedTemporaryFile(suffix=".pcap") as plain_file:
+        left = MOST_UNPACKED_BYTES
+        try:
+            while left > 0 and (data := packed.read(1 << 20)):
+                plain_file.write(data)
+                left -= len(data)
+        except (OSError, EOFError, lzma.LZMAError):
+            pass  # cut or damaged: what came out before is shown
+        plain_file.flush()
+        yield plain_file.name
 
 
 def _layer(layer: Any) -> Iterator[str]:
@@ -135,4 +138,4 @@ def _layer(layer: Any) -> Iterator[str]:
         for one in field.all_fields:
             if one.showname and shown < MOST_FIELDS:
                 shown += 1
-                yield f"    {plain(str(one.showname))}"
+                yield f"    {plain(str(one.showname))[:MOST_CHARACTERS]}"

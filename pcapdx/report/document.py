@@ -3,18 +3,22 @@
 Fields are added, never renamed. :mod:`pcapdx.report.schema` makes the JSON Schema from these classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from pcapdx import __version__
 from pcapdx.capture.linktypes import link_type_name
+from pcapdx.capture.records import Piece
 from pcapdx.case import Case, View
 from pcapdx.diagnose import Analysis
 from pcapdx.limits import limits_of
 from pcapdx.model import Evidence, Finding, NextStep
 
 SCHEMA = "pcapdx.report/1"
+
+Pieces = Mapping[str, Sequence[Piece]]
+"""Files of each capture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class EvidenceEntry:
     """Frames of one capture and what they prove."""
 
     capture: str
+    file: str | None
+    """Only of a capture in several files: the one that these frames are in; numbers are then of that file."""
     frames: tuple[int, ...]
     what: str
 
@@ -172,6 +178,7 @@ class Document:
 def document_of(analysis: Analysis, digests: Mapping[str, str] | None = None) -> Document:
     """The report of an analysis; ``digests`` are SHA-256 by capture name, where they were asked for."""
     diagnosed = analysis.diagnosed
+    pieces = {view.name: view.capture.pieces for view in analysis.case.views}
     return Document(
         schema=SCHEMA,
         tool=ToolEntry(name="pcapdx", version=__version__, packs=analysis.packs),
@@ -185,7 +192,7 @@ def document_of(analysis: Analysis, digests: Mapping[str, str] | None = None) ->
             )
             for one in diagnosed.diagnoses
         ),
-        findings=tuple(_finding(one.id, one.finding, one.explained_by) for one in diagnosed.findings),
+        findings=tuple(_finding(one.id, one.finding, one.explained_by, pieces) for one in diagnosed.findings),
         proofs=tuple(
             ProofEntry(
                 id=f"P{number}",
@@ -194,7 +201,7 @@ def document_of(analysis: Analysis, digests: Mapping[str, str] | None = None) ->
                 topic=one.topic.value,
                 subject=one.subject.as_dict(),
                 summary=one.summary,
-                evidence=_evidence(one.evidence),
+                evidence=_evidence(one.evidence, pieces),
                 filter=one.filter,
             )
             for number, one in enumerate(diagnosed.proofs, 1)
@@ -238,7 +245,7 @@ def _capture(view: View, digest: str | None) -> CaptureEntry:
     )
 
 
-def _finding(identity: str, one: Finding, explained_by: str | None) -> FindingEntry:
+def _finding(identity: str, one: Finding, explained_by: str | None, pieces: Pieces) -> FindingEntry:
     return FindingEntry(
         id=identity,
         code=one.code,
@@ -248,7 +255,7 @@ def _finding(identity: str, one: Finding, explained_by: str | None) -> FindingEn
         confidence=one.confidence.value,
         subject=one.subject.as_dict(),
         summary=one.summary,
-        evidence=_evidence(one.evidence),
+        evidence=_evidence(one.evidence, pieces),
         filter=one.filter,
         alternatives=one.alternatives,
         limits=one.limits,
@@ -259,8 +266,19 @@ def _finding(identity: str, one: Finding, explained_by: str | None) -> FindingEn
     )
 
 
-def _evidence(pieces: tuple[Evidence, ...]) -> tuple[EvidenceEntry, ...]:
-    return tuple(EvidenceEntry(capture=one.capture, frames=one.frames, what=one.what) for one in pieces)
+def _evidence(evidence: tuple[Evidence, ...], pieces: Pieces) -> tuple[EvidenceEntry, ...]:
+    return tuple(entry for one in evidence for entry in _by_file(one, pieces[one.capture]))
+
+
+def _by_file(one: Evidence, pieces: Sequence[Piece]) -> Iterator[EvidenceEntry]:
+    """As it is; of a capture in several files one entry for each file that has a frame, with the file's own numbers."""
+    if len(pieces) < 2 or not one.frames:
+        yield EvidenceEntry(capture=one.capture, file=None, frames=one.frames, what=one.what)
+        return
+    for piece in pieces:
+        inside = tuple(n - piece.before for n in one.frames if piece.before < n <= piece.before + piece.frames)
+        if inside:
+            yield EvidenceEntry(capture=one.capture, file=piece.path, frames=inside, what=one.what)
 
 
 def _step(step: NextStep) -> StepEntry:

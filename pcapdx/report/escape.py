@@ -44,12 +44,12 @@ def _backslashed(match: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """For Markdown's code spans: fenced by more backticks than the text has in a row."""
+    """For Markdown's code spans, not in tables: fenced by more backticks than the text has in a row."""
     shown = plain(text)
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""
-    return f"{fence}{pad}{shown}{pad}{fence}".replace("|", "\\|")
+    return f"{fence}{pad}{shown}{pad}{fence}"
 
 
 def cell(text: str) -> str:

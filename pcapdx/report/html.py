@@ -1,34 +1,69 @@
 """The report as one self-contained HTML file: no network, no script, readable on a phone and on paper."""
 
+from typing import TYPE_CHECKING
+
 from pcapdx.report.document import Document
 from pcapdx.report.escape import plain
-from pcapdx.report.words import GRAVE, cited, facts, frame_list, headline, moment
+from pcapdx.report.words import (
+    evidence_rows,
+    facts,
+    frame_list,
+    frames_cited,
+    headline,
+    moment,
+    roots,
+    source,
+    sources_differ,
+    worked,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_ANOMALIES = 60
 
 
 def render(document: Document, *, timeline: str = "", decoded: str = "") -> str:
-    """The whole page; ``timeline`` is an SVG element (see :mod:`pcapdx.report.timeline`), ``decoded`` Wireshark's trees."""
-    from jinja2 import Environment, PackageLoader
+    """The whole page; ``timeline`` is an SVG element by :mod:`pcapdx.report.ladder`, ``decoded`` Wireshark's trees."""
     from markupsafe import Markup
 
+    grave, remarks = roots(document)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            document=document,
+            headline=headline(document),
+            several=len(document.captures) > 1,
+            sources_differ=sources_differ(document),
+            grave=grave,
+            remarks=remarks,
+            worked=worked(document),
+            most_anomalies=MOST_ANOMALIES,
+            decoded=decoded,
+            timeline=Markup(timeline),  # drawn by us, its words escaped by matplotlib
+        )
+    )
+
+
+def _environment() -> "Environment":
+    """Everything is escaped for HTML by Jinja; ``shown`` takes control characters out before."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     page = Environment(
-        loader=PackageLoader("pcapdx.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("pcapdx.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
     page.filters.update(
         shown=lambda value: plain(str(value)),
         frames=frame_list,
+        cited_frames=frames_cited,
+        evidence=evidence_rows,
+        source=source,
         moment=moment,
         facts=facts,
-        cited=lambda proof: cited(document, proof),
     )
-    roots = [
-        (document.finding(one.finding), [document.finding(other) for other in one.consequences])
-        for one in document.diagnoses
-    ]
-    return page.get_template("page.html.j2").render(
-        document=document,
-        headline=headline(document),
-        grave=[pair for pair in roots if pair[0].severity in GRAVE],
-        remarks=[pair for pair in roots if pair[0].severity not in GRAVE],
-        decoded=decoded,
-        timeline=Markup(timeline),  # drawn by us, its words escaped by matplotlib
-    )
+    return page

@@ -1,10 +1,10 @@
 """The report as Markdown, for tickets and merge requests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pcapdx.report.document import Document, FindingEntry
+from pcapdx.report.document import CaptureEntry, Document, FindingEntry
 from pcapdx.report.escape import code, markdown
-from pcapdx.report.words import GRAVE, cited, facts, frame_list, headline, names
+from pcapdx.report.words import evidence_rows, facts, frames_cited, headline, names, roots, source, worked
 
 
 def render(document: Document, *, decoded: str = "") -> str:
@@ -14,12 +14,15 @@ def render(document: Document, *, decoded: str = "") -> str:
 
 
 def _lines(document: Document) -> Iterator[str]:
+    grave, remarks = roots(document)
     yield f"# {markdown(headline(document))}"
     yield ""
-    for root in document.diagnoses:
-        finding = document.finding(root.finding)
-        after = [document.finding(one) for one in root.consequences]
-        yield from _finding(finding, after, first=root is document.diagnoses[0] and finding.severity in GRAVE)
+    for place, (finding, after) in enumerate((*grave, *remarks)):
+        if place or not grave:
+            yield f"## {markdown(finding.summary)}"
+            yield ""
+        yield from _finding(finding, after)
+    yield from _items("## What worked", [markdown(one) for one in worked(document)])
     yield "## Topics"
     yield ""
     yield "| topic | state | why |"
@@ -27,42 +30,44 @@ def _lines(document: Document) -> Iterator[str]:
     for topic in document.topics:
         yield f"| {topic.topic} | {topic.state} | {markdown(topic.why)} |"
     yield ""
-    if document.proofs:
-        yield "## Worked"
-        yield ""
-        for proof in document.proofs:
-            frames = cited(document, proof)
-            yield f"- {markdown(proof.summary)}{f' (frames {frames})' if frames else ''}"
-        yield ""
     yield "## Captures"
     yield ""
     for capture in document.captures:
-        yield f"- {code(capture.name)}: {code(capture.file)}, {markdown(facts(capture))}"
-        for limit in capture.limits:
-            yield f"  - {markdown(limit)}"
-
-
-def _finding(one: FindingEntry, after: list[FindingEntry], *, first: bool) -> Iterator[str]:
-    if not first:
-        yield f"## {markdown(one.summary)}"
-        yield ""
-    yield f"**{one.severity}, {one.confidence}** {code(one.code)} {one.name}"
+        yield from _capture(capture)
     yield ""
-    for piece in one.evidence:
-        frames = f"frames {frame_list(piece.frames)}" if piece.frames else "no frame"
-        yield f"- {code(piece.capture)} {frames}: {markdown(piece.what)}"
+    failed = [f"{code(one.plugin)}: {markdown(one.what)}" for one in document.internal_errors]
+    yield from _items("## Plug-ins that failed", failed)
+
+
+def _finding(one: FindingEntry, after: Sequence[FindingEntry]) -> Iterator[str]:
+    yield f"**{one.severity}, {one.confidence}** {code(one.code)} {markdown(one.name.replace('-', ' '))}"
+    yield ""
+    for piece in evidence_rows(one):
+        yield f"- {code(source(piece))} {frames_cited(piece.frames)}: {markdown(piece.what)}"
     if one.filter:
-        yield f"- filter: {code(one.filter)}"
+        yield f"- Wireshark filter: {code(one.filter)}"
     yield ""
-    for title, items in (("Explains", names(after)), ("Could also be", one.alternatives), ("Limits", one.limits)):
-        if items:
-            yield f"**{title}**"
-            yield ""
-            yield from (f"- {markdown(item)}" for item in items)
-            yield ""
+    yield from _items("**Explains**", [markdown(item) for item in names(after)])
+    yield from _items("**Could also be**", [markdown(item) for item in one.alternatives])
+    yield from _items("**Limits**", [markdown(item) for item in one.limits])
     if one.next_steps:
         yield "**Do next**"
         yield ""
         for place, step in enumerate(one.next_steps, 1):
             yield f"{place}. {markdown(step.where)}: {code(step.command)} {markdown(step.meaning)}".rstrip()
+        yield ""
+
+
+def _capture(capture: CaptureEntry) -> Iterator[str]:
+    yield f"- {code(capture.name)} ({code(capture.file)}): {markdown(facts(capture))}"
+    for limit in capture.limits:
+        yield f"  - limit: {markdown(limit)}"
+
+
+def _items(title: str, items: Sequence[str]) -> Iterator[str]:
+    """A titled list; nothing without items."""
+    if items:
+        yield title
+        yield ""
+        yield from (f"- {item}" for item in items)
         yield ""

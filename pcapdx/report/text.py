@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pcapdx.report.document import Document, FindingEntry, StepEntry
 from pcapdx.report.escape import plain
-from pcapdx.report.words import facts, frames_cited, headline, names, roots, worked
+from pcapdx.report.words import (
+    evidence_rows,
+    facts,
+    frames_cited,
+    headline,
+    names,
+    roots,
+    source,
+    sources_differ,
+    worked,
+)
 
 WIDEST, NARROWEST = 110, 60
 LABEL, TITLE = 12, 14
@@ -69,8 +79,8 @@ def _finding(
 
 def _evidence(document: Document, one: FindingEntry, width: int, style: Style) -> Iterator[str]:
     """A table: capture (where there are several), frames, what they show; the filter below the frames."""
-    rows = [(plain(piece.capture), frames_cited(piece.frames), piece.what) for piece in one.evidence]
-    several = len(document.captures) > 1
+    rows = [(plain(source(piece)), frames_cited(piece.frames), piece.what) for piece in evidence_rows(one)]
+    several = sources_differ(document)
     first = min(CAPTURE, max((len(name) for name, _, _ in rows), default=0)) if several else 0
     widest = max((len(frames) for _, frames, _ in rows), default=0)
     second = max(min(widest, FRAMES), len("Wireshark filter") if one.filter else 0)

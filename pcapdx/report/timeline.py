@@ -1,25 +1,25 @@
-"""The time line of a diagnosis: who said what to whom and when, drawn by matplotlib as SVG.
+"""What a time line shows: who said what to whom and when, around the first diagnosis or the first proof.
 
-Times run to the right, one lane an endpoint, an arrow a message; evidence is filled, the rest is hollow. Marks differ by
-shape and fill, not by colour alone.
+:mod:`pcapdx.report.ladder` draws it.
 """
 
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pcapdx.case import View
 from pcapdx.diagnose import Analysis
-from pcapdx.dissect import Flow, Seen
+from pcapdx.diagnosis import Diagnosed
+from pcapdx.dissect import Dissector, Flow, Half, Seen
 from pcapdx.frame import BROADCAST_MAC
-from pcapdx.model import Finding
-from pcapdx.report.escape import plain
+from pcapdx.model import Evidence, Severity
 
-MOST_EVENTS = 48
-MOST_LANES = 8
+MOST_EVENTS = 24
+"""Rows that a reader takes in, and a sheet of paper."""
 AROUND_NS = 2_000_000_000
-LABEL_CHARACTERS = 28
+"""Messages this near to the evidence are shown with it."""
+EVERYONE = "everyone"
+_GROUP_BIT = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,77 +34,56 @@ class Event:
     evidence: bool
 
 
-def events_of(analysis: Analysis) -> tuple[Event, ...]:
-    """The messages and TCP milestones around the first diagnosis, or the first proof; at most 48, evidence first kept."""
-    diagnoses = analysis.diagnosed.diagnoses
-    entry = diagnoses[0].root.finding if diagnoses else next(iter(analysis.diagnosed.proofs), None)
-    if entry is None:
-        return ()
-    piece = next((one for one in entry.evidence if one.frames), None)
-    if piece is None:
-        return ()
-    view = analysis.case.view(piece.capture)
-    cited = {number for one in entry.evidence if one.capture == view.name for number in one.frames}
-    if isinstance(entry, Finding):
-        for other in diagnoses[0].consequences:
-            cited.update(n for one in other.finding.evidence if one.capture == view.name for n in one.frames)
-    found = sorted(
-        {one.frame: one for one in (*_milestones(view, cited), *_messages(view, cited))}.values(),
-        key=lambda one: (one.ts_ns, one.frame),
-    )
-    if len(found) > MOST_EVENTS:
-        kept = [one for one in found if one.evidence][:MOST_EVENTS]
-        found = kept or found[:MOST_EVENTS]
-    return tuple(found)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLine:
+    """Arrows in time order, and when the capture they are of ended: silence lasts until then."""
+
+    capture: str
+    events: tuple[Event, ...]
+    last_ns: int
+    left_out: int
+    """Messages that would have been shown too, had there been room."""
 
 
-def _messages(view: View, cited: set[int]) -> Iterator[Event]:
-    """Messages in cited frames, and their neighbours between the same endpoints within two seconds."""
-    everything = [one for one in view.all_messages() if one.frame.ts_ns >= 0]
-    core = [one for one in everything if cited.intersection(one.frames)]
-    if not core:
-        return
-    begin, end = core[0].ts_ns - AROUND_NS, core[-1].ts_ns + AROUND_NS
-    ends = {end for one in core for end in (_sender(one), _receiver(one))}
-    for one in everything:
-        near = begin <= one.ts_ns <= end and _sender(one) in ends and _receiver(one) in ends
-        if one in core or near:
-            yield Event(
-                ts_ns=one.ts_ns,
-                frame=one.number,
-                sender=_sender(one),
-                receiver=_receiver(one),
-                label=label_of(one.message),
-                evidence=bool(cited.intersection(one.frames)),
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """An arrow whose ends are not yet named."""
+
+    ts_ns: int
+    frame: int
+    sender: tuple[str | None, str | None]
+    """MAC and address, as far as known."""
+    receiver: tuple[str | None, str | None]
+    label: str
+    evidence: bool
 
 
-def _milestones(view: View, cited: set[int]) -> Iterator[Event]:
-    """SYN, SYN/ACK, RST and FIN of flows that have a cited frame among them."""
-    for flow in view.flows.having(cited):
-        for ts_ns, frame, from_originator, label in _moments(flow):
-            here, there = (flow.originator, flow.responder) if from_originator else (flow.responder, flow.originator)
-            yield Event(
-                ts_ns=ts_ns,
-                frame=frame,
-                sender=here.ip or "",
-                receiver=f"{there.ip or ''}",
-                label=label,
-                evidence=frame in cited,
-            )
+def timeline_of(analysis: Analysis) -> TimeLine | None:
+    """The exchange that the first fault (with what it explains), else the first proof, else the first remark is about.
+
+    None where none of them cites a frame. Of too many messages the evidence is kept first, then what is nearest to it.
+    """
+    pieces = _about(analysis.diagnosed)
+    capture = next((piece.capture for piece in pieces if piece.frames), None)
+    if capture is None:
+        return None
+    view = analysis.case.view(capture)
+    cited = {number for piece in pieces if piece.capture == capture for number in piece.frames}
+    steps = {one.frame: one for one in (*_milestones(view, cited), *_messages(view, cited))}
+    nearest = sorted(steps.values(), key=lambda one: (not one.evidence, _distance(one.frame, cited), one.frame))
+    kept = sorted(nearest[:MOST_EVENTS], key=lambda one: (one.ts_ns, one.frame))
+    if not kept:
+        return None
+    return TimeLine(capture=capture, events=_named(kept), last_ns=view.last_ns, left_out=len(steps) - len(kept))
 
 
-def _moments(flow: Flow) -> Iterator[tuple[int, int, bool, str]]:
-    port = flow.responder.port
-    for half, mine, word in ((flow.originator, True, "SYN"), (flow.responder, False, "SYN/ACK")):
-        if half.syn_frames and half.first_syn_ns is not None:
-            yield half.first_syn_ns, half.syn_frames[0], mine, f"{word} {port}"
-            if len(half.syn_frames) > 1 and half.last_syn_ns is not None and half.syn <= len(half.syn_frames):
-                yield half.last_syn_ns, half.syn_frames[-1], mine, f"{word} {port} again ({half.syn})"
-        if half.rst_frame is not None and half.rst_ns is not None:
-            yield half.rst_ns, half.rst_frame, mine, "RST"
-        if half.fin_frame is not None and half.fin_ns is not None:
-            yield half.fin_ns, half.fin_frame, mine, "FIN"
+def _about(diagnosed: Diagnosed) -> list[Evidence]:
+    """The evidence that the time line is of."""
+    first = diagnosed.diagnoses[0] if diagnosed.diagnoses else None
+    if first is not None and (first.root.finding.severity is not Severity.INFO or not diagnosed.proofs):
+        return [piece for one in (first.root, *first.consequences) for piece in one.finding.evidence]
+    by_rule = {one.code: one for one in reversed(diagnosed.proofs)}
+    return [piece for code in sorted(by_rule) for piece in by_rule[code].evidence]
 
 
 def label_of(message: object) -> str:
@@ -112,67 +91,104 @@ def label_of(message: object) -> str:
     return str(getattr(message, "label", "") or type(message).__name__)
 
 
-def _sender(one: Seen[object]) -> str:
-    address = one.frame.src
-    return address if address and address != "0.0.0.0" else one.frame.eth_src or "?"
+def _distance(frame: int, cited: Iterable[int]) -> int:
+    return min(abs(frame - other) for other in cited)
 
 
-def _receiver(one: Seen[object]) -> str:
-    if one.frame.eth_dst_int == BROADCAST_MAC:
-        return "everyone"
-    return one.frame.dst or one.frame.eth_dst or "everyone"
-
-
-def draw(events: tuple[Event, ...]) -> str:
-    """The time line as an SVG element with alternative text; empty without events."""
-    if not events:
-        return ""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    lanes = list(dict.fromkeys(end for one in events for end in (one.sender, one.receiver)))[:MOST_LANES]
-    shown = [one for one in events if one.sender in lanes and one.receiver in lanes]
-    height = 1.2 + 0.75 * len(lanes)
-    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "pcapdx"}):
-        figure = Figure(figsize=(10, height), layout="constrained")
-        axes = figure.subplots()
-        _draw_lanes(axes, lanes)
-        _draw_arrows(axes, shown, lanes)
-        picture = io.StringIO()
-        figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
-    svg = picture.getvalue()
-    svg = svg[svg.index("<svg") :]
-    words = f"Time line of {len(shown)} messages between {', '.join(plain(lane) for lane in lanes)}"
-    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
-
-
-def _draw_lanes(axes: Any, lanes: list[str]) -> None:
-    for place, _ in enumerate(lanes):
-        axes.axhline(-place, color="#8a8f98", linewidth=0.8, zorder=1)
-    axes.set_yticks([-place for place in range(len(lanes))], [plain(lane).replace("$", r"\$") for lane in lanes])
-    axes.set_ylim(-len(lanes) + 0.4, 0.9)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-
-
-def _draw_arrows(axes: Any, events: list[Event], lanes: list[str]) -> None:
-    """Arrows in order of frames, evenly spaced; the axis tells each one's time, for real gaps hide what is close."""
-    begin = events[0].ts_ns
-    for place, one in enumerate(events):
-        start, end = -lanes.index(one.sender), -lanes.index(one.receiver)
-        colour = "#0b5394" if one.evidence else "#6b7280"
-        if start != end:
-            axes.annotate(
-                "",
-                xy=(place, end),
-                xytext=(place, start),
-                arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.6 if one.evidence else 1.0},
+def _messages(view: View, cited: set[int]) -> Iterator[_Step]:
+    """Messages in cited frames, and others between the same ends near by; of one frame the most telling comes last."""
+    ranked = sorted(view.dissectors, key=_telling)
+    everything = [one for dissector in ranked for one in _seen(view, dissector)]
+    core = [one for one in everything if cited.intersection(one.frames)]
+    if not core:
+        return
+    begin = min(one.ts_ns for one in core) - AROUND_NS
+    end = max(one.ts_ns for one in core) + AROUND_NS
+    ends = {_ends(one) for one in core}
+    ends |= {(receiver, sender) for sender, receiver in ends}
+    for one in everything:
+        evidence = bool(cited.intersection(one.frames))
+        if evidence or (begin <= one.ts_ns <= end and _ends(one) in ends):
+            sender, receiver = _ends(one)
+            yield _Step(
+                ts_ns=one.ts_ns,
+                frame=one.number,
+                sender=sender,
+                receiver=receiver,
+                label=label_of(one.message),
+                evidence=evidence,
             )
-        axes.plot(
-            place, start, marker="o", markersize=5, color=colour, markerfacecolor=colour if one.evidence else "white"
+
+
+def _seen(view: View, dissector: Dissector) -> tuple[Seen[Any], ...]:
+    traffic = view.traffic.get(dissector.name)
+    return traffic.seen if traffic else ()
+
+
+def _telling(dissector: Dissector) -> tuple[bool, int, str]:
+    """What builds on another dissector's messages says more than that one, and a higher layer more than a lower one."""
+    return dissector.builds_on is not None, dissector.layer, dissector.name
+
+
+def _ends(one: Seen[Any]) -> tuple[tuple[str | None, str | None], tuple[str | None, str | None]]:
+    frame = one.frame
+    source = None if frame.src in ("0.0.0.0", "::") else frame.src
+    group = frame.eth_dst_int >= 0 and bool(frame.eth_dst_int & _GROUP_BIT)
+    everyone = frame.eth_dst_int == BROADCAST_MAC or (group and frame.dst is None)
+    receiver = (None, EVERYONE) if everyone else (None if group else frame.eth_dst, frame.dst)
+    return (frame.eth_src, source), receiver
+
+
+def _milestones(view: View, cited: set[int]) -> Iterator[_Step]:
+    """SYN, SYN/ACK, RST and FIN of flows that have a cited frame among them."""
+    for flow in view.flows.having(cited):
+        for ts_ns, frame, here, there, label in _moments(flow):
+            yield _Step(
+                ts_ns=ts_ns,
+                frame=frame,
+                sender=(here.mac, here.ip),
+                receiver=(there.mac, there.ip),
+                label=label,
+                evidence=frame in cited,
+            )
+
+
+def _moments(flow: Flow) -> Iterator[tuple[int, int, Half, Half, str]]:
+    client, server = flow.originator, flow.responder
+    for half, other, word in ((client, server, "SYN"), (server, client, "SYN/ACK")):
+        if half.syn_frames and half.first_syn_ns is not None:
+            yield half.first_syn_ns, half.syn_frames[0], half, other, f"{word} port {server.port}"
+            if 1 < half.syn <= len(half.syn_frames) and half.last_syn_ns is not None:
+                again = f"{word} port {server.port}, {half.syn}th time" if half.syn > 3 else f"{word} again"
+                yield half.last_syn_ns, half.syn_frames[-1], half, other, again
+        if half.rst_frame is not None and half.rst_ns is not None:
+            yield half.rst_ns, half.rst_frame, half, other, "RST"
+        if half.fin_frame is not None and half.fin_ns is not None:
+            yield half.fin_ns, half.fin_frame, half, other, "FIN"
+
+
+def _named(steps: list[_Step]) -> tuple[Event, ...]:
+    """Arrows between named ends. A MAC and an address that only ever came together are one end."""
+    pairs = {end for one in steps for end in (one.sender, one.receiver) if None not in end}
+    names: dict[str, str] = {}
+    for mac, address in sorted(pairs, key=str):
+        alone = sum(mac in pair for pair in pairs) == 1 and sum(address in pair for pair in pairs) == 1
+        if alone and mac and address:
+            names[mac] = names[address] = f"{address}\n{mac}"
+
+    def name(end: tuple[str | None, str | None]) -> str:
+        mac, address = end
+        known = address or mac or "?"
+        return names.get(known, known)
+
+    return tuple(
+        Event(
+            ts_ns=one.ts_ns,
+            frame=one.frame,
+            sender=name(one.sender),
+            receiver=name(one.receiver),
+            label=one.label,
+            evidence=one.evidence,
         )
-        text = f"{one.frame} {plain(one.label)[:LABEL_CHARACTERS]}".replace("$", r"\$")
-        axes.text(place + 0.08, max(start, end) + 0.06, text, rotation=60 if len(events) > 8 else 20, fontsize=7)
-    labels = [f"+{(one.ts_ns - begin) / 1e9:.3g} s" for one in events]
-    axes.set_xticks(range(len(events)), labels, rotation=60, fontsize=7)
-    axes.set_xlim(-0.5, max(len(events) - 0.2, 1.5))
+        for one in steps
+    )

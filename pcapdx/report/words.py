@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
 
-from pcapdx.report.document import CaptureEntry, Document, FindingEntry, ProofEntry
+from pcapdx.report.document import CaptureEntry, Document, EvidenceEntry, FindingEntry, ProofEntry
 
 GRAVE = ("error", "warning")
-MOST_PROOFS = 6
+MOST_PROOFS, MOST_FRAMES = 6, 24
 
 Root = tuple[FindingEntry, list[FindingEntry]]
 """A diagnosis: the root finding and what it explains."""
 
 
 def span(first_ns: int | None, last_ns: int | None) -> str:
-    """How long a capture lasted: ``0.4 s``, ``17.1 s``, ``5 min``, ``3 h``."""
+    """How long a capture lasted: ``29 ms``, ``17.1 s``, ``5 min``, ``3 h``."""
     if first_ns is None or last_ns is None:
         return "no time"
     seconds = (last_ns - first_ns) / 1e9
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 100:
         return f"{seconds:.1f} s"
     if seconds < 7200:
@@ -38,13 +41,37 @@ def moment(ts_ns: int | None) -> str:
 
 
 def frame_list(frames: Sequence[int]) -> str:
-    """``3 7 12``; a dash where the point is that no frame came."""
-    return " ".join(map(str, frames)) if frames else "-"
+    """``3 7 12``; of very many the first and the last; a dash where the point is that no frame came."""
+    if len(frames) > MOST_FRAMES:
+        return f"{' '.join(map(str, frames[: MOST_FRAMES - 1]))} … {frames[-1]}"
+    return " ".join(map(str, frames)) or "-"
 
 
 def frames_cited(frames: Sequence[int]) -> str:
     """``frames 3 7 12``, ``frame 3``, or ``no frame``."""
     return f"frame{'s' if len(frames) > 1 else ''} {frame_list(frames)}" if frames else "no frame"
+
+
+def evidence_rows(entry: FindingEntry | ProofEntry) -> list[EvidenceEntry]:
+    """The evidence as rows to print: pieces that say the same of one capture become one."""
+    grouped: dict[tuple[str, str | None, str], set[int]] = {}
+    for piece in entry.evidence:
+        grouped.setdefault((piece.capture, piece.file, piece.what), set()).update(piece.frames)
+    return [
+        EvidenceEntry(capture=capture, file=file, frames=tuple(sorted(frames)), what=what)
+        for (capture, file, what), frames in grouped.items()
+    ]
+
+
+def source(piece: EvidenceEntry) -> str:
+    """What frames are cited by: the capture, or the file of a capture in several."""
+    return PurePath(piece.file).name if piece.file else piece.capture
+
+
+def sources_differ(document: Document) -> bool:
+    """Frame numbers alone would not tell which frame is meant."""
+    entries: tuple[FindingEntry | ProofEntry, ...] = (*document.findings, *document.proofs)
+    return len(document.captures) > 1 or any(piece.file for one in entries for piece in one.evidence)
 
 
 def vantage(capture: CaptureEntry) -> str:
@@ -73,7 +100,7 @@ def cited(document: Document, entry: FindingEntry | ProofEntry) -> str:
     for piece in entry.evidence:
         if piece.frames:
             text = str(piece.frames[0]) if len(piece.frames) == 1 else f"{piece.frames[0]}-{piece.frames[-1]}"
-            parts.append(f"{piece.capture} {text}" if len(document.captures) > 1 else text)
+            parts.append(f"{source(piece)} {text}" if sources_differ(document) else text)
     return ", ".join(dict.fromkeys(parts))
 
 

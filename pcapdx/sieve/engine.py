@@ -1,18 +1,19 @@
 """Drives the sweep over a capture's blocks: owns the tables, grows them, and hands on the frames that were claimed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pcapdx.capture.records import Block
+from pcapdx.capture.records import Block, Reader
 from pcapdx.compiled import compiled
 from pcapdx.dissect import Dissector
 from pcapdx.sieve import claims as claim_tables
 from pcapdx.sieve.columns import BINDING, COUNTERS, FLOW, FRAME, REPEAT, SIDE, TALKER, Array
 from pcapdx.sieve.flows import rehash_flows
-from pcapdx.sieve.sweep import BINDINGS, CLAIMED, FLOWS, FULL, TALKERS, Tables, sweep
+from pcapdx.sieve.sweep import BINDINGS, CLAIMED, FLOWS, FULL, TALKERS, Tables, gather, sweep
 from pcapdx.sieve.tables import rehash_bindings, rehash_talkers
 
 FIRST_ROWS = 256
@@ -29,10 +30,14 @@ TWIN = np.dtype([("digest", "i8"), ("ts_ns", "i8"), ("vlan_key", "i8")])
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Frames of one block for Python's eyes: their columns (a copy), and where in the block each one's bytes begin."""
+    """Frames of one block for Python's eyes, copied out of it so that the next block may be read meanwhile."""
 
     rows: Array
+    """Their columns, FRAME."""
     starts: list[int]
+    """Where in ``data`` each one's bytes begin."""
+    data: memoryview
+    """The bytes of all of them."""
 
 
 class Sieve:
@@ -59,10 +64,36 @@ class Sieve:
         self._claimed = np.zeros(0, np.int64)
 
     def feed(self, block: Block) -> Claimed:
-        """Sees a block; returns its claimed frames, whose bytes are valid as long as the block is."""
+        """Sees a block; returns its claimed frames."""
         frames = self.sweep(block)
         places = self._claimed[: int(self.tables.state[CLAIMED])]
-        return Claimed(frames[places], block.records["offset"][places].tolist())
+        rows = frames[places]
+        sizes = rows["end_offset"]
+        ends = np.cumsum(sizes)
+        data = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+        self._kernel(gather)(block.data, block.records["offset"][places], sizes, data)
+        return Claimed(rows, (ends - sizes).tolist(), data.data)
+
+    def run(self, reader: Reader) -> Iterator[Claimed]:
+        """Sees a whole capture. Where it is large, reading and sweeping go on in a thread of their own while the caller
+        looks at what was claimed: both run outside Python's lock.
+        """
+        blocks = reader.blocks()
+        for block in blocks:
+            self.fast = reader.fast
+            if not self.fast:
+                yield self.feed(block)
+                continue
+            yield self.feed(block)
+            with ThreadPoolExecutor(1, "sieve") as worker:
+                ahead = worker.submit(self._next, blocks)
+                while (claimed := ahead.result()) is not None:
+                    ahead = worker.submit(self._next, blocks)
+                    yield claimed
+
+    def _next(self, blocks: Iterator[Block]) -> Claimed | None:
+        block = next(blocks, None)
+        return None if block is None else self.feed(block)
 
     def sweep(self, block: Block) -> Array:
         """Sees a block; returns its FRAME rows (reused by the next call)."""

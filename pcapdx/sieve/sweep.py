@@ -101,6 +101,16 @@ def sweep(data: Any, records: Array, frames: Array, claimed: Array, first: int, 
     return len(records)
 
 
+def gather(data: Any, starts: Array, sizes: Array, target: Array) -> None:
+    """Copies frames out of a block, one behind the other."""
+    at = 0
+    for i in range(len(starts)):
+        begin = int(starts[i])
+        for k in range(int(sizes[i])):
+            target[at] = data[begin + k]
+            at += 1
+
+
 def take_record(record: Array, row: Array) -> int:
     """Copies a container's record into the frame's row; returns where in the block the frame begins."""
     row["number"] = record["number"]

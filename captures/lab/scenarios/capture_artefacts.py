@@ -21,7 +21,9 @@ def capture_receive_tags_lost(lab: Lab) -> None:
     here, there = (trunk.host(name, "eth1", "trunks=0,951,952") for name in ("kvm1", "kvm2"))
     guests, macs = [], []
     for vlan in (951, 952):
-        network = GuestNetwork(cidr=f"10.95.{vlan % 10}.0/24", gateway=f"10.95.{vlan % 10}.1", number=0x1A0 + vlan % 10, vlan=vlan)
+        network = GuestNetwork(
+            cidr=f"10.95.{vlan % 10}.0/24", gateway=f"10.95.{vlan % 10}.1", number=0x1A0 + vlan % 10, vlan=vlan
+        )
         router = Router(there.host, there.vlan(vlan), network, label=f"vr{vlan}")
         router.ns.spawn("openssl", "s_server", "-accept", "80", "-nocert", "-cipher", "aNULL@SECLEVEL=0")
         guest = Guest(here.host, here.vlan(vlan), network.mac(0x33), f"web-{vlan}")

@@ -6,7 +6,6 @@ import time
 from captures.lab.cloud import GuestNetwork, Machine
 from captures.lab.guest import Guest
 from captures.lab.keepalived import keepalived
-from captures.lab.namespaces import Namespace
 from captures.lab.noise import neighbours as talkative
 from captures.lab.post import pcapng, wire
 from captures.lab.router import Router
@@ -91,12 +90,12 @@ def nic_router_failover(lab: Lab) -> None:
         lab.shows(f"arp.src.hw_mac == {router.mac} && arp.src.proto_ipv4 == {network.gateway}", 1)
 
 
-def _announce(where: Namespace, interface: str, mac: str) -> None:
-    """Five RARP announcements, as QEMU sends them on arrival of a migrated instance."""
-    own = bytes.fromhex(mac.replace(":", ""))
+def _announce(guest: Machine) -> None:
+    """Five RARP announcements, as QEMU sends them for an instance that has arrived."""
+    own = bytes.fromhex(guest.mac.replace(":", ""))
     frame = b"\xff" * 6 + own + b"\x80\x35\x00\x01\x08\x00\x06\x04\x00\x03" + own + bytes(4) + own + bytes(4)
-    with where.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
-        raw.bind((interface, 0))
+    with guest.ns.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.bind(("eth0", 0))
         for pause in (0.05, 0.15, 0.25, 0.35, 0):
             raw.send(frame.ljust(60, b"\0"))
             time.sleep(pause)
@@ -122,7 +121,7 @@ def nic_live_migration(lab: Lab) -> None:
         hosts[0].host.ns.ip("link", "set", guest.tap, "netns", there.name)
         there.ip("link", "set", guest.tap, "master", bridges[1])
         there.ip("link", "set", guest.tap, "up")
-        _announce(there, guest.tap, guest.mac)
+        _announce(guest)
         time.sleep(8)
     lab.shows("arp.opcode == 3", 3)
     lab.shows(f"icmp.type == 0 && eth.dst == {guest.mac}", 8)
@@ -135,7 +134,7 @@ def nic_proxy_arp(lab: Lab) -> None:
     asked for many. One MAC with many addresses is no duplicate. Healthy."""
     network = GuestNetwork(cidr="10.115.0.0/24", gateway="10.115.0.1", number=0x1C4)
     stage = Stage(lab, network, first_tap=12)
-    stage.router.ns.sysctl("net.ipv4.conf.eth0.proxy_arp", 1)
+    stage.router.ns.sysctl("net.ipv4.ip_forward", 1)
     stage.router.ns.sysctl("net.ipv4.conf.all.proxy_arp", 1)
     far = stage.host.bridge("far0")
     stage.router.plug(far, "02:01:01:c4:00:f1")

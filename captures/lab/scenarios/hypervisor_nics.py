@@ -136,7 +136,9 @@ def nic_provider_qinq(lab: Lab) -> None:
 def nic_receives_nothing(lab: Lab) -> None:
     """The link of a host's NIC is up but dead in one direction: a hundred frames leave in over a minute, none comes in.
     Guests of two VLANs ask in vain."""
-    networks = [GuestNetwork(cidr=f"10.107.{n}.0/24", gateway=f"10.107.{n}.1", number=0x1B5 + n, vlan=1070 + n) for n in (1, 2)]
+    networks = [
+        GuestNetwork(cidr=f"10.107.{n}.0/24", gateway=f"10.107.{n}.1", number=0x1B5 + n, vlan=1070 + n) for n in (1, 2)
+    ]
     trunk = Trunk(lab)
     here, there = (trunk.host(name, "ens2f0", "trunks=0,1071,1072") for name in ("kvm1", "kvm2"))
     guests = []
@@ -161,7 +163,9 @@ def nic_receives_nothing(lab: Lab) -> None:
 def nic_idle_bond_member(lab: Lab) -> None:
     """The idle member of an active-backup bond: the switch sends it the broadcasts of every VLAN, the host sends nothing
     by it. Healthy."""
-    networks = [GuestNetwork(cidr=f"10.108.{n}.0/24", gateway=f"10.108.{n}.1", number=0x1B8 + n, vlan=1080 + n) for n in (1, 2)]
+    networks = [
+        GuestNetwork(cidr=f"10.108.{n}.0/24", gateway=f"10.108.{n}.1", number=0x1B8 + n, vlan=1080 + n) for n in (1, 2)
+    ]
     trunk = Trunk(lab)
     here, there = (trunk.host(name, "eth1", "trunks=1081,1082") for name in ("kvm1", "kvm2"))
     veth(here.host.ns, "eth2", trunk.switch.ns, "kvm1-port2")

@@ -15,7 +15,9 @@ from captures.lab.stage import Stage, Trunk
 def vlan_bridged_by_instance(lab: Lab) -> None:
     """An instance has a NIC in VLAN 901 and one in 902 and bridges the two, as a badly set up appliance does. Broadcasts
     of each network come out in the other. Recorded at the NIC of its host."""
-    networks = [GuestNetwork(cidr=f"10.90.{n}.0/24", gateway=f"10.90.{n}.1", number=0x190 + n, vlan=900 + n) for n in (1, 2)]
+    networks = [
+        GuestNetwork(cidr=f"10.90.{n}.0/24", gateway=f"10.90.{n}.1", number=0x190 + n, vlan=900 + n) for n in (1, 2)
+    ]
     trunk = Trunk(lab)
     here, there = (trunk.host(name, "eth1", "trunks=901,902") for name in ("kvm1", "kvm2"))
     bridges = [here.vlan(network.vlan) for network in networks]
@@ -50,7 +52,9 @@ def vlan_bridged_by_instance(lab: Lab) -> None:
 def vlan_router_on_a_stick(lab: Lab) -> None:
     """A router with one MAC has an address in each of two VLANs and routes between them; guests of both talk through it.
     Healthy."""
-    networks = [GuestNetwork(cidr=f"10.91.{n}.0/24", gateway=f"10.91.{n}.1", number=0x195 + n, vlan=910 + n) for n in (1, 2)]
+    networks = [
+        GuestNetwork(cidr=f"10.91.{n}.0/24", gateway=f"10.91.{n}.1", number=0x195 + n, vlan=910 + n) for n in (1, 2)
+    ]
     trunk = Trunk(lab)
     here, there = (trunk.host(name, "eth1", "trunks=911,912") for name in ("kvm1", "kvm2"))
     router = Machine(there.host, there.vlan(911), "00:1c:73:0b:91:01", "router")
@@ -126,7 +130,9 @@ def vlan_broadcast_heavy(lab: Lab) -> None:
             beat.sendto(b"alive", ("239.192.7.7", 5405))
             time.sleep(0.066)
             if n % 20 == 5:
-                machines[2 + n // 20].ns.run("arping", "-q", "-U", "-c", "2", "-w", "2", "-I", "eth0", stage.network.ip(42 + n // 20))
+                machines[2 + n // 20].ns.run(
+                    "arping", "-q", "-U", "-c", "2", "-w", "2", "-I", "eth0", stage.network.ip(42 + n // 20)
+                )
     sweep.close()
     beat.close()
     lab.shows("ip.dst == 239.192.7.7", 60)

@@ -51,10 +51,7 @@ def arp_silent(view: View) -> Iterator[ArpDead]:
         if len(requests) < ARP_TRIES:
             continue
         first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
-        if (
-            last_ns - first_ns < ARP_SPREAD
-            or speaks(view, target_ip, vlan, vni, first_ns)
-        ):
+        if last_ns - first_ns < ARP_SPREAD or speaks(view, target_ip, vlan, vni, first_ns):
             continue
         yield ArpDead(
             asker_mac=asker_mac,

@@ -35,16 +35,21 @@ class Tries:
     worked: tuple[Flow, ...]
     """Tries of the same client for the same service that were answered."""
 
+    @property
+    def works_again(self) -> bool:
+        """Whether one that worked began after the last one that failed."""
+        return any((one.originator.first_ns or 0) > self.last_ns for one in self.worked)
 
-def syn_dead(view: View, ports: Iterable[int] = ()) -> Iterator[Tries]:
-    """Every (client, service) that is SYN-DEAD, of all ports or of some."""
+
+def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = False) -> Iterator[Tries]:
+    """Every (client, service) that is SYN-DEAD, of all ports or of some; some time only with ``even_if_worked``."""
     wanted = frozenset(ports)
     for tries in _grouped(view, view.flows.unanswered(), wanted):
         if (
             tries.count >= SYN_TRIES
             and tries.last_ns - tries.first_ns >= SYN_SPREAD
             and _waited(view, tries)
-            and not tries.worked
+            and (even_if_worked or not tries.worked)
             and hears(view, tries.client_mac, tries.vlan)
         ):
             yield tries
@@ -57,12 +62,17 @@ def _waited(view: View, tries: Tries) -> bool:
     return tries.count > SYN_TRIES and view.last_ns - tries.first_ns >= 2 * (SYN_SPREAD + SYN_AFTER)
 
 
-def refused(view: View, ports: Iterable[int] = (), *, at_least: int = 1) -> Iterator[Tries]:
-    """Every (client, service) whose SYNs were answered by RST within a second, and by nothing else."""
+def refused(
+    view: View, ports: Iterable[int] = (), *, at_least: int = 1, even_if_worked: bool = False
+) -> Iterator[Tries]:
+    """Every (client, service) whose SYNs were answered by RST within a second, and by nothing else.
+
+    With ``even_if_worked`` also those of which some tries did work.
+    """
     wanted = frozenset(ports)
     prompt = tuple(flow for flow in view.flows.refused() if _prompt(flow))
     for tries in _grouped(view, prompt, wanted):
-        if tries.count >= at_least and not tries.worked:
+        if tries.count >= at_least and (even_if_worked or not tries.worked):
             yield tries
 
 

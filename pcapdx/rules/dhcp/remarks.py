@@ -86,7 +86,7 @@ def check_relayed(view: View) -> Iterator[Finding]:
             subject=Subject(vlan=vlan, name=relay),
             summary=f"DHCP passes through a relay here ({relay}).",
             evidence=(cite(view, frames, "relay address or relay agent option in the message"),),
-            filter="dhcp.ip.relay != 0.0.0.0 || dhcp.option.agent_information_option",
+            filter="dhcp.ip.relay != 0.0.0.0 || dhcp.option.type == 82",
             alternatives=("the design of the network's SDN provider",),
         )
 

@@ -88,9 +88,7 @@ def _finding(
         filter=f"arp.dst.proto_ipv4 == {ip}" + (f" && vlan.id == {vlan}" if vlan else ""),
         first_ns=min(one.first_ns for one in asked),
         last_ns=max(one.last_ns for one in asked),
-        alternatives=(
-            () if told else (f"{ip} is no gateway but a machine that is switched off",)
-        )
+        alternatives=(() if told else (f"{ip} is no gateway but a machine that is switched off",))
         + ("a private VLAN or port isolation between these hosts and the gateway",),
         next_steps=(
             NextStep(

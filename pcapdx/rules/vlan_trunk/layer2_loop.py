@@ -67,7 +67,9 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
         severity, confidence = Severity.WARNING, Confidence.POSSIBLE
     else:
         severity, confidence = Severity.INFO, Confidence.POSSIBLE
-    evidence = tuple(cite(view, one.frames, f"{one.worst} equal copies from {one.mac} within a second") for one in repeats[:3])
+    evidence = tuple(
+        cite(view, one.frames, f"{one.worst} equal copies from {one.mac} within a second") for one in repeats[:3]
+    )
     copies = sum(one.total for one in repeats)
     if severity is Severity.INFO:
         summary = f"{worst.mac} sends the same frame up to {worst.worst} times a second ({in_vlan(vlan)}): a heartbeat or a loop."
@@ -129,5 +131,16 @@ RULE = Rule(
     topic=Topic.VLAN_TRUNK,
     severity=Severity.ERROR,
     check=check,
-    explains=("VLAN012", "VLAN014", "HYP016", "HYP020", "VLAN007", "HYP015", "VLAN019", "DHCP020", "DHCP001", "DHCP013"),
+    explains=(
+        "VLAN012",
+        "VLAN014",
+        "HYP016",
+        "HYP020",
+        "VLAN007",
+        "HYP015",
+        "VLAN019",
+        "DHCP020",
+        "DHCP001",
+        "DHCP013",
+    ),
 )

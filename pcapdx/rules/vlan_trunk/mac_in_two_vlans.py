@@ -39,7 +39,9 @@ def check(view: View) -> Iterator[Finding]:
     """One finding a MAC and pair of VLANs."""
     if view.vantage.role is Role.ANY or not tags_observable(view):
         return
-    talkers = {(one.mac, one.vlan): one for one in view.talkers if one.vlan and one.vni is None and one.sent >= REPETITION}
+    talkers = {
+        (one.mac, one.vlan): one for one in view.talkers if one.vlan and one.vni is None and one.sent >= REPETITION
+    }
     owners: dict[tuple[str, str], list[Binding]] = {}
     for one in view.bindings:
         if (one.mac, one.vlan) in talkers and one.vni is None:

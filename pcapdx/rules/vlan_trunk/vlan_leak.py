@@ -94,7 +94,9 @@ def _finding(view: View, vlans: tuple[int, int], pairs: list[Pair]) -> Finding:
             f"VLANs {low} and {high} are joined: broadcasts of {listed(senders[:3])} appear in both at once, "
             f"{times(len(pairs))}, first in {first.frame.vlan} and then in {second.frame.vlan}."
         ),
-        evidence=(cite(view, (one.number for pair in pairs for one in pair), f"the same broadcast in {low} and {high}"),),
+        evidence=(
+            cite(view, (one.number for pair in pairs for one in pair), f"the same broadcast in {low} and {high}"),
+        ),
         filter=f"vlan.id in {{{low}, {high}}} && eth.dst == ff:ff:ff:ff:ff:ff",
         first_ns=first.ts_ns,
         last_ns=pairs[-1][1].ts_ns,

@@ -1,0 +1,124 @@
+"""HYP004 guest-mac-untagged-on-trunk: a guest's frames leave a trunk NIC without a tag.
+
+What it does
+------------
+At a NIC where guests' frames carry tags, finds a guest (a MAC of CloudStack's shape, sent from this host) whose frames,
+RARP aside, are untagged, three or more. Subnets in which the host itself speaks untagged are left out.
+
+Why it matters
+--------------
+The guest is in the native network instead of its own: cut off from its router, and let in where it should not be.
+
+Common causes
+-------------
+Its tap is in the label bridge and not in the VLAN's bridge; an Open vSwitch port lost its tag when a NIC was attached
+again (issue 7816 for storage NICs).
+
+What else it could be
+---------------------
+A guest network that is untagged by plan: then the guest is answered. A recorder that lost tags (CAP001) or a native VLAN
+that differs (VLAN004): then the untagged frames are the ones that come in.
+
+Next steps
+----------
+See on the host which bridge the guest's tap is in.
+"""
+
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+from dissectors.arp import Arp
+from pcapdx.case import Talker, View
+from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.rule import Rule
+from pcapdx.rules.definitions.crossings import crossings
+from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.macs import is_guest, is_system_vm_public, network_id
+from pcapdx.rules.definitions.observable import tags_expected, tags_observable
+from pcapdx.rules.definitions.windows import REPETITION
+from pcapdx.rules.definitions.wording import cite, listed
+from pcapdx.vantage import Role
+
+RARP = (3, 4)
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding a guest."""
+    if not tags_expected(view) or not tags_observable(view) or view.vantage.role is Role.ANY:
+        return
+    if any(not one.answered for one in crossings(view)):
+        return  # tags are lost on the way in: what is untagged here was not so when it left
+    tagged: dict[int | None, set[int]] = {}
+    for one in view.talkers:
+        if one.sent and one.vlan and one.vni is None and is_guest(one.mac) and is_local(view, one.mac) is not False:
+            tagged.setdefault(network_id(one.mac), set()).add(one.vlan)
+    if not tagged:
+        return
+    for one in view.talkers:
+        if not one.vlan and one.vni is None and is_guest(one.mac) and is_local(view, one.mac) is not False:
+            yield from _judge(view, one, tagged)
+
+
+def _judge(view: View, guest: Talker, tagged: dict[int | None, set[int]]) -> Iterator[Finding]:
+    count = guest.sent - sum(
+        one.message.op in RARP and not one.frame.vlan and one.frame.eth_src == guest.mac for one in view.messages(Arp)
+    )
+    own = network_id(guest.mac)
+    peers = tagged.get(own, set()) if own is not None else set()
+    if count < REPETITION or _host_speaks_there(view, guest.mac) or (guest.received and not peers):
+        return
+    local = is_local(view, guest.mac)
+    grave = not is_system_vm_public(guest.mac) and bool(local or peers)
+    vlans = sorted(peers or {vlan for some in tagged.values() for vlan in some})
+    whose = f"the same network ({own})" if peers else "other guests"
+    yield RULE.finding(
+        subject=Subject(mac=guest.mac, vlan=0),
+        severity=Severity.WARNING if grave else Severity.INFO,
+        confidence=Confidence.LIKELY if local and peers else Confidence.POSSIBLE,
+        summary=(
+            f"{count} frames of the guest {guest.mac} are untagged at this trunk, where MACs of {whose} are tagged "
+            f"{listed(vlans[:4])}."
+        ),
+        evidence=(cite(view, guest.frames, f"untagged frames from {guest.mac}"),),
+        filter=f"eth.src == {guest.mac} && !vlan",
+        first_ns=guest.first_ns,
+        last_ns=guest.last_ns,
+        alternatives=("a guest network that is untagged by plan",),
+        limits=() if local else ("the capture does not tell whether this host sent the frames",),
+        next_steps=(
+            NextStep(
+                where="this host",
+                command=f"bridge fdb show | grep {guest.mac}; virsh domiflist i-N-N-VM; bridge link",
+                meaning="its vnet must be in the bridge of its VLAN, not in the label bridge",
+            ),
+            NextStep(
+                where="this host, with Open vSwitch",
+                command="ovs-vsctl --columns=name,tag,trunks list port",
+                meaning="a vnet without a tag sends untagged and receives every VLAN",
+            ),
+        ),
+    )
+
+
+def _host_speaks_there(view: View, mac: str) -> bool:
+    """Whether a machine of this host that is no guest uses an address of the guest's subnet untagged."""
+    subnets = {_subnet(one.ip) for one in view.bindings if one.mac == mac and not one.vlan}
+    return any(
+        _subnet(one.ip) in subnets
+        for one in view.bindings
+        if not one.vlan and not is_guest(one.mac) and is_local(view, one.mac) is not False
+    )
+
+
+def _subnet(ip: str) -> str:
+    return str(ip_interface(f"{ip}/{64 if ':' in ip else 24}").network)
+
+
+RULE = Rule(
+    code="HYP004",
+    name="guest-mac-untagged-on-trunk",
+    topic=Topic.HYPERVISOR_NIC,
+    severity=Severity.WARNING,
+    check=check,
+    explains=("DHCP001", "DHCP002", "DHCP013", "DHCP020", "DHCP022", "META007", "PWD011", "VLAN019"),
+)

@@ -1,0 +1,1 @@
+"""Tests of the reports: text, HTML, Markdown, JSON, time line, decoded frames."""
