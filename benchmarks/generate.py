@@ -2,11 +2,12 @@
 
     python -m benchmarks.generate FILE [--frames 2000000] [--flows 68000]
 
-The same seed gives the same bytes, save the certificates. Nothing of it is random traffic: every TCP flow opens, carries
-data both ways in order with acknowledgements, and closes; TLS flights are recorded from a real handshake.
+The same seed gives the same bytes, save the certificates. Nothing of it is random traffic: every TCP flow opens,
+carries data both ways in order with acknowledgements, and closes; TLS flights are recorded from a real handshake.
 """
 
 import argparse
+import contextlib
 import random
 import ssl
 import struct
@@ -271,10 +272,8 @@ def _flights(name: str) -> tuple[list[bytes], list[bytes]]:
     incoming = {0: to_client, 1: to_server}
     for _ in range(4):
         for side, end in ((0, client), (1, server)):
-            try:
+            with contextlib.suppress(ssl.SSLWantReadError):
                 end.do_handshake()
-            except ssl.SSLWantReadError:
-                pass
             outgoing = incoming[1 - side].read()
             incoming[1 - side].write(outgoing)
             sent[side].append(outgoing)

@@ -161,7 +161,8 @@ def table(verdicts: Sequence[Verdict]) -> str:
     right = sum(one.right for one in verdicts)
     lines.append("")
     lines.append(
-        f"{len(verdicts)} cases, {len(healthy)} of them healthy: {right} right in every respect, {accused} healthy ones accused."
+        f"{len(verdicts)} cases, {len(healthy)} of them healthy: {right} right in every respect, "
+        f"{accused} healthy ones accused."
     )
     return "\n".join(lines)
 

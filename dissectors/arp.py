@@ -63,7 +63,7 @@ class Arp:
             return f"{sender} is at {self.sender_mac or '?'}"
         if self.gratuitous:
             return f"{sender} is announced by {self.sender_mac or '?'}"
-        return f"who has {target}? ({'probe' if self.probe else f'tell {sender}'})"
+        return f"who has {target}? {'(probe)' if self.probe else f'tell {sender}'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,9 +185,7 @@ def pair(traffic: Traffic) -> Iterator[ConsoleHandshake]:
 
 
 def _unwrapped(seen: Seen[ConsoleTls]) -> Seen[Message]:
-    return Seen(
-        message=seen.message.part, frame=seen.frame, frames=seen.frames, from_originator=seen.from_originator
-    )
+    return Seen(message=seen.message.part, frame=seen.frame, frames=seen.frames, from_originator=seen.from_originator)
 
 
 def _judged(handshake: TlsHandshake) -> ConsoleHandshake:

@@ -238,6 +238,8 @@ def _ip6_header(cursor: Cursor) -> tuple[str, str, int, int, bool]:
 
 @dataclass(slots=True)
 class _Ping:
+    """What was seen of one ping; ``later`` are requests beyond those that the sample keeps in full."""
+
     requests: list[Seen[Icmp]] = field(default_factory=list)
     later: list[Seen[Icmp]] = field(default_factory=list)
     replies: list[Seen[Icmp]] = field(default_factory=list)
@@ -252,10 +254,10 @@ def pair(traffic: Traffic) -> Iterator[PingExchange]:
         icmp: Icmp = seen.message
         frame = seen.frame
         if icmp.echo_request:
-            ping = pings.setdefault((frame.segment, frame.src, frame.dst, icmp.identifier), _Ping())
+            asked = pings.setdefault((frame.segment, frame.src, frame.dst, icmp.identifier), _Ping())
             way = (frame.segment, frame.src, frame.dst)
             kept[way] += 1
-            (ping.requests if kept[way] <= _SAMPLE.first else ping.later).append(seen)
+            (asked.requests if kept[way] <= _SAMPLE.first else asked.later).append(seen)
         elif icmp.echo_reply:
             ping = pings.get((frame.segment, frame.dst, frame.src, icmp.identifier))
             if ping is not None:
@@ -264,11 +266,11 @@ def pair(traffic: Traffic) -> Iterator[PingExchange]:
             ping = pings.get((frame.segment, icmp.quoted.src, icmp.quoted.dst, icmp.quoted.identifier))
             if ping is not None:
                 ping.errors.append(seen)
-    for ((vlan, _, vni), src, dst, identifier), ping in pings.items():
+    for ((vlan, _, vni), src, dst, identifier), one in pings.items():
         # Beyond its first few, the sample keeps requests and replies by their own clocks: a missing reply is no sign.
-        replied = {seen.message.sequence for seen in ping.replies}
-        ping.requests.extend(seen for seen in ping.later if seen.message.sequence in replied)
-        if not ping.requests:
+        replied = {seen.message.sequence for seen in one.replies}
+        requests = (*one.requests, *(seen for seen in one.later if seen.message.sequence in replied))
+        if not requests:
             continue
         yield PingExchange(
             vlan=vlan,
@@ -276,9 +278,9 @@ def pair(traffic: Traffic) -> Iterator[PingExchange]:
             src=src or "",
             dst=dst or "",
             identifier=identifier or 0,
-            requests=tuple(ping.requests),
-            replies=tuple(ping.replies),
-            errors=tuple(ping.errors),
+            requests=requests,
+            replies=tuple(one.replies),
+            errors=tuple(one.errors),
         )
 
 

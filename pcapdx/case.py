@@ -1,7 +1,7 @@
 """All that is known of one incident: the only thing a rule may look at.
 
-A :class:`View` is one capture with its tables and messages; a :class:`Case` is the views of one incident, and merges with
-another. Tables stay columns; a row becomes a Python value when a rule asks for it.
+A :class:`View` is one capture with its tables and messages; a :class:`Case` is the views of one incident, and merges
+with another. Tables stay columns; a row becomes a Python value when a rule asks for it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,8 +7,9 @@ frames never waits for numba to be imported.
 Rules for kernel code, so that both twins give equal results:
 
 - bytes come as ``memoryview`` (plain twin) or ``uint8`` array (compiled twin); indexing gives an int in both;
-- bytes and fields of record arrays are read through ``int(...)``: the plain twin then computes with unbounded ints, and in
-  the compiled one ``int`` is a cast to ``int64`` (left alone, a byte shifted is unsigned, and signed with unsigned is float);
+- bytes and fields of record arrays are read through ``int(...)``: the plain twin then computes with unbounded ints, and
+  in the compiled one ``int`` is a cast to ``int64`` (left alone, a byte shifted is unsigned, and signed with unsigned
+  is float);
 - no sum, product or shift may leave 63 bits: compiled code takes signed overflow for impossible and computes nonsense;
 - no floats, no closures, no keyword arguments, no allocation a frame, no Python objects.
 """
@@ -34,8 +35,8 @@ def cache_folder(sources: list[Path]) -> Path:
     digest = hashlib.blake2b(digest_size=8)
     for source in sorted(sources):
         digest.update(source.read_bytes())
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "pcapdx" / digest.hexdigest()
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "pcapdx" / digest.hexdigest()
 
 
 def compiled(function: F) -> F:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from pcapdx.diagnose import vantages
 from pcapdx.vantage import CaptureArgument
@@ -15,7 +16,7 @@ def digests_of(arguments: Sequence[CaptureArgument]) -> dict[str, str]:
             continue
         digest = hashlib.sha256()
         for one in group:
-            with open(one.path, "rb") as file:
+            with Path(one.path).open("rb") as file:
                 while chunk := file.read(1 << 20):
                     digest.update(chunk)
         found[group[0].name] = digest.hexdigest()

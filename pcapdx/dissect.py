@@ -26,7 +26,7 @@ class Malformed(Exception):
 
 
 class Truncated(Exception):
-    """The bytes end before the message does, for a reason outside the protocol: snap length, lost segment, end of capture."""
+    """The bytes end before the message does, for a reason outside the protocol: snap length, gap, end of capture."""
 
     def __init__(self, what: str, offset: int) -> None:
         super().__init__(what)
@@ -306,7 +306,8 @@ class Traffic:
 class Dissector:
     """What a dissector module declares as ``DISSECTOR``. Claims are data, so a new one changes no code.
 
-    Either it reads bytes (``read`` and claims), or it builds on another dissector's messages, which are then parsed once.
+    Either it reads bytes (``read`` and claims), or it builds on another dissector's messages, which are then parsed
+    once.
     """
 
     name: str

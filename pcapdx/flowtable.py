@@ -1,4 +1,4 @@
-"""The flow table as rules see it: columns to select by, :class:`~pcapdx.dissect.Flow` values for the few that matter."""
+"""The flow table as rules see it: columns to select by, :class:`~pcapdx.dissect.Flow` values for few that matter."""
 
 from collections.abc import Collection, Iterable
 from typing import Any, cast

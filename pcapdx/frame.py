@@ -1,4 +1,5 @@
-"""One frame as the sieve saw it: every column of :data:`pcapdx.sieve.columns.FRAME`, by the same names in the same order.
+"""One frame as the sieve saw it: every column of :data:`pcapdx.sieve.columns.FRAME`, by the same names in the same
+order.
 
 Only the few frames that a dissector claims ever become such a Python value. Addresses are kept as integers, as in the
 columns, and turned into text when somebody reads them.

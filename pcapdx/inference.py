@@ -1,4 +1,4 @@
-"""Reads a capture's vantage off its traffic when nobody gave it: conservative, for a wrong role makes wrong verdicts."""
+"""Reads a capture's vantage off its traffic when nobody gave it; with care, for a wrong role makes wrong verdicts."""
 
 from collections import Counter
 

@@ -159,7 +159,7 @@ class Anomaly:
     frame: int | None
     protocol: str
     kind: str
-    """Short and stable: ``truncated`` (cut by the snap length), ``malformed``, ``cut-short`` (file ends in a record), …"""
+    """Short and stable: ``truncated`` (by the snap length), ``malformed``, ``cut-short`` (file ends in a record), …"""
     what: str = ""
     """A sentence for people, with nothing of the payload in it."""
     offset: int | None = None

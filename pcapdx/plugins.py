@@ -1,10 +1,11 @@
 """Finds dissectors, rules and topics in the installed packs; the only user of importlib.
 
-A pack is one entry point (group ``pcapdx.dissectors`` or ``pcapdx.rules``) that names a package; its folder is walked. Ours
-come in by the same door as a stranger's. A module that cannot be imported is reported and the run goes on without it.
+A pack is one entry point (group ``pcapdx.dissectors`` or ``pcapdx.rules``) that names a package; its folder is walked.
+Ours come in by the same door as a stranger's. A module that cannot be imported is reported and the run goes on without
+it.
 
-Entry points are read from the installed ``*.dist-info/entry_points.txt`` directly (Python Packaging User Guide, "Entry points
-specification"): ``importlib.metadata`` takes 40 ms for the same, a fifth of a whole run on a small capture.
+Entry points are read from the installed ``*.dist-info/entry_points.txt`` directly (Python Packaging User Guide, "Entry
+points specification"): ``importlib.metadata`` takes 40 ms for the same, a fifth of a whole run on a small capture.
 """
 
 import importlib

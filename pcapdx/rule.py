@@ -1,8 +1,8 @@
 """The rule contract: a pure function of one capture's view, and the constant that describes it.
 
 A rule is one module that ends in ``RULE = Rule(...)``; its docstring is its manual page. ``check`` takes a
-:class:`~pcapdx.case.View` and yields findings, proofs or doubts. No rule knows another: what a finding explains is declared as
-codes, and diagnosis links them.
+:class:`~pcapdx.case.View` and yields findings, proofs or doubts. No rule knows another: what a finding explains is
+declared as codes, and diagnosis links them.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
 """Feeds dissectors: datagrams at once, streams when they are over or memory is short.
 
-Memory is bounded: a stream by what its dissectors ask for, all streams together by ``MOST_STREAM_BYTES`` (then the oldest
-are read as far as they go, and take no more), a dissector's messages by ``MOST_MESSAGES``.
+Memory is bounded: a stream by what its dissectors ask for, all streams together by ``MOST_STREAM_BYTES`` (then the
+oldest are read as far as they go, and take no more), a dissector's messages by ``MOST_MESSAGES``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """TCP streams put together: one direction's segments in any order, repeated, overlapping, cut, with gaps.
 
-The first captured copy of a byte wins, as a receiver keeps what it has. What follows a gap is not read: a dissector gets
-contiguous bytes or none.
+The first captured copy of a byte wins, as a receiver keeps what it has. What follows a gap is not read: a dissector
+gets contiguous bytes or none.
 """
 
 from bisect import bisect_left

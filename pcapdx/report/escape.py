@@ -4,7 +4,9 @@ import html
 import re
 import unicodedata
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#|~!])|(?m:^)([+\-=])|(?m:^)(\d+)(\.)")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#|~!&$])|^([+\-=])|^(\d+)(\.)")
+_LINKS = re.compile(r"(://|@|\bwww\.|\bmailto:)", re.IGNORECASE)
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def plain(text: str) -> str:
@@ -32,9 +34,9 @@ def markup(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """For Markdown in text and table cells: nothing is markup, a link, an image or HTML."""
-    escaped = _MARKDOWN.sub(_backslashed, plain(text))
-    return escaped.replace("://", ":\u200b//").replace("@", "@\u200b")
+    """For Markdown in text and table cells: nothing is markup, a link, a mention, an image, an entity or HTML."""
+    escaped = _MARKDOWN.sub(_backslashed, plain(text).strip())
+    return _LINKS.sub(lambda match: f"{match[1][0]}\u200b{match[1][1:]}", escaped)
 
 
 def _backslashed(match: re.Match[str]) -> str:
@@ -55,4 +57,4 @@ def code(text: str) -> str:
 def cell(text: str) -> str:
     """For CSV and spreadsheets: nothing begins a formula."""
     shown = plain(text)
-    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -1,1 +1,4 @@
-"""Frames in, columns and tables out: the one compiled pass over everything. Ethernet to TCP and the tunnels, no further."""
+"""Frames in, columns and tables out: the one compiled pass over everything.
+
+Ethernet to TCP and the tunnels, no further.
+"""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pcapdx.dissect import Dissector, Sample
+from pcapdx.frame import TWIN
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.tables import clock, hash_bytes, mix
 
@@ -166,6 +167,8 @@ def thin_out(data: Any, start: int, row: Array, key: int, mask: int, settings: A
         if mask >> i & 1 == 0:
             continue
         setting = settings[i]
+        if setting["first"] > 0 and row["flags"] & TWIN:
+            continue  # counted with its first copy, or answers recorded twice would use up what requests still have
         if setting["first"] == 0 or wanted(data, start, row, mix(i + 11, key), setting, samples):
             kept |= 1 << i
         else:

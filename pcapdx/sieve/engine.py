@@ -23,7 +23,7 @@ MOST_BINDINGS = 200_000
 REPEAT_SLOTS = 1 << 13
 TWIN_SLOTS = 1 << 15
 SMALL_SLOTS = 1 << 10
-"""Slots of the direct-mapped tables while the plain twin runs: a small capture should not wait for megabytes of zeros."""
+"""Slots of the direct-mapped tables for the plain twin: a small capture should not wait for megabytes of zeros."""
 
 TWIN = np.dtype([("digest", "i8"), ("ts_ns", "i8"), ("vlan_key", "i8")])
 

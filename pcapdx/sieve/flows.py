@@ -4,8 +4,8 @@ A flow is a 5-tuple within one VLAN or tunnel, both ways. Its originator is who 
 capture began later, the side with the higher port. A SYN with another initial number on ports that were used before
 begins a new row (the old one stays); the hash index then points to the newer. Twins are counted and otherwise left out.
 
-What one direction did stands in a row of its own (``sides[2 * flow + side]``, side 0 the originator's). Stream positions
-are relative to ``base_seq`` and unwrapped to 63 bits, so they grow through 2**32.
+What one direction did stands in a row of its own (``sides[2 * flow + side]``, side 0 the originator's). Stream
+positions are relative to ``base_seq`` and unwrapped to 63 bits, so they grow through 2**32.
 """
 
 from pcapdx.sieve.columns import Array

@@ -91,7 +91,7 @@ def dissect(capture: Path) -> Dissected:
     for block in reader.blocks():
         claimed = sieve.feed(block)
         twins.update(claimed.rows["number"][claimed.rows["flags"] & TWIN > 0].tolist())
-        feed.offer(claimed, block.data.data, sieve.tables.flows, sieve.tables.sides)
+        feed.offer(claimed, sieve.tables.flows, sieve.tables.sides)
     view = make_view(argument, reader.facts, sieve, feed, dissectors, Site())
     return Dissected(view=view, twins=frozenset(twins))
 

@@ -65,7 +65,8 @@ def by_h11(data: bytes, *, request: bool, closed: bool) -> Message | None:
                 break
     except h11.RemoteProtocolError:
         pass
-    return Message(start, headers, body, complete, len(data) - len(connection.trailing_data[0]) if complete else len(data))
+    behind = len(data) - len(connection.trailing_data[0])
+    return Message(start, headers, body, complete, behind if complete else len(data))
 
 
 def by_us(data: bytes, *, closed: bool) -> Message | None:
@@ -104,7 +105,11 @@ FRAMING = st.sampled_from(
 )
 CHUNK = st.binary(max_size=20).flatmap(
     lambda data: st.sampled_from(
-        [b"%x\r\n%b\r\n" % (len(data), data), b"%X;a=b\r\n%b\r\n" % (len(data), data), b"%02x \r\n%b\n" % (len(data), data)]
+        [
+            b"%x\r\n%b\r\n" % (len(data), data),
+            b"%X;a=b\r\n%b\r\n" % (len(data), data),
+            b"%02x \r\n%b\n" % (len(data), data),
+        ]
     )
 )
 BODY = (

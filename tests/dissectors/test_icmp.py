@@ -119,6 +119,17 @@ def test_ping_exchange() -> None:
     assert [one.number for one in exchange.errors] == [4]
 
 
+def test_of_a_long_ping_only_answered_requests_count_beyond_the_first_few() -> None:
+    there: dict[str, Any] = {"src": "10.0.0.1", "dst": "10.0.0.2"}
+    back: dict[str, Any] = {"src": "10.0.0.2", "dst": "10.0.0.1"}
+    asked = [Icmp(version=4, type=8, code=0, identifier=1, sequence=number) for number in range(1, 21)]
+    answer = Icmp(version=4, type=0, code=0, identifier=1, sequence=15)
+    requests = [seen(one, number, number, **there) for number, one in enumerate(asked, 1)]
+    (exchange,) = pair(Traffic(seen=(*requests, seen(answer, 30, 30, **back))))
+    assert [one.number for one in exchange.requests] == [1, 2, 3, 4, 5, 6, 7, 8, 15]
+    assert len(exchange.unanswered) == 8
+
+
 @given(mutated(ECHO, TOO_BIG, PORT_UNREACHABLE, TOO_BIG_6, QUOTED_ECHO))
 def test_hostile_bytes(data: bytes) -> None:
     survives(read, data, IP4)

@@ -1,6 +1,7 @@
 """What a MAC address tells of its owner in a CloudStack cloud. Prefixes are hints, never proof.
 
-Sources: CloudStack's NetUtils and ControlNetworkGuru (shapes of generated MACs), IEEE (group bit, VRRP), libvirt (tap side).
+Sources: CloudStack's NetUtils and ControlNetworkGuru (shapes of generated MACs), IEEE (group bit, VRRP), libvirt (tap
+side).
 """
 
 
@@ -25,7 +26,8 @@ def is_virtual_router_protocol(mac: str | None) -> bool:
 
 
 def network_id(mac: str) -> int | None:
-    """Low 16 bits of the CloudStack network's database id in a ``02:ZZ:NN:NN:SS:SS`` MAC; None where ZZ is 00 or no ``02:``."""
+    """Low 16 bits of the CloudStack network's database id in a ``02:ZZ:NN:NN:SS:SS`` MAC; None where "
+    "ZZ is 00 or no ``02:``."""
     if not mac.startswith("02:") or mac[3:5] == "00":
         return None
     return int(mac[6:8] + mac[9:11], 16)

@@ -1,7 +1,7 @@
 """OBSERVABLE: whether this capture could have shown a thing at all.
 
-Absence is evidence only where presence was possible: the filter admits it, the link type keeps it, and the capture shows
-traffic in that direction.
+Absence is evidence only where presence was possible: the filter admits it, the link type keeps it, and the capture
+shows traffic in that direction.
 """
 
 from pcapdx.case import View
@@ -50,8 +50,8 @@ def tags_expected(view: View) -> bool | None:
 def hears(view: View, mac: str | None, vlan: int | None = None, vni: int | None = None) -> bool:
     """Whether frames *to* this MAC would be in the capture: only then is a missing answer a missing answer.
 
-    One unicast frame to it proves it. Without one, an unfiltered capture does when it shows both directions for somebody
-    else in the VLAN, or, at the guest's own tap, anything that others sent.
+    One unicast frame to it proves it. Without one, an unfiltered capture does when it shows both directions for
+    somebody else in the VLAN, or, at the guest's own tap, anything that others sent.
     """
     here = [one for one in view.talkers if (vlan is None or one.vlan == vlan) and (vni is None or one.vni == vni)]
     if any(one.mac == mac and one.received for one in here):

@@ -1,14 +1,15 @@
-"""DHCP016 address-differs-from-cloudstack, DHCP017 decline, DHCP018 address-in-use: the address is not the client's to have.
+"""DHCP016 address-differs-from-cloudstack, DHCP017 decline, DHCP018 address-in-use: the address is not the client's to
+have.
 
 What it does
 ------------
-Compares the address of an ACK with the profile's (DHCP016); finds a DECLINE (DHCP017); finds another MAC that claims the
-address by ARP within a minute of the ACK or of the client's probe (DHCP018).
+Compares the address of an ACK with the profile's (DHCP016); finds a DECLINE (DHCP017); finds another MAC that claims
+the address by ARP within a minute of the ACK or of the client's probe (DHCP018).
 
 Why it matters
 --------------
-With a wrong address nothing that CloudStack knows of this guest fits: password and metadata are looked up by it. With an
-address in use two machines cut each other off.
+With a wrong address nothing that CloudStack knows of this guest fits: password and metadata are looked up by it. With
+an address in use two machines cut each other off.
 
 Common causes
 -------------

@@ -65,8 +65,8 @@ class Unanswered:
 def unanswered(view: View) -> tuple[Unanswered, ...]:
     """Clients whose DISCOVERs all stayed without OFFER, ACK or NAK.
 
-    A client that goes on to choose a server was answered, seen or not. One or two DISCOVERs count only where the capture
-    would show the answer. At a wire with tags, a reply in another VLAN is that VLAN's.
+    A client that goes on to choose a server was answered, seen or not. One or two DISCOVERs count only where the
+    capture would show the answer. At a wire with tags, a reply in another VLAN is that VLAN's.
     """
     exchanges = view.exchanges(DhcpExchange)
     chosen = {one.chaddr for one in exchanges if one.chosen_server}

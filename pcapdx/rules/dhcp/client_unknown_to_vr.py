@@ -13,8 +13,8 @@ The virtual router answers only MACs it was told of: silence for one client is i
 Common causes
 -------------
 CloudStack could not program the router; the guest's MAC is not the one CloudStack gave it; dnsmasq has no range for a
-second subnet of a shared network (issue 8158); a lease of the former owner of the address stayed in memory (issues 10182,
-10436).
+second subnet of a shared network (issue 8158); a lease of the former owner of the address stayed in memory (issues
+10182, 10436).
 
 What else it could be
 ---------------------
@@ -126,7 +126,8 @@ def check_stale(view: View) -> Iterator[Finding]:
             severity=one.severity,
             confidence=one.confidence,
             summary=(
-                f"{one.mac} is not answered; its address {guest.ip} was used by {former.mac} here, whose lease the router "
+                f"{one.mac} is not answered; its address {guest.ip} was used by {former.mac} here, "
+                "whose lease the router "
                 "may still hold."
             ),
             **_particulars(

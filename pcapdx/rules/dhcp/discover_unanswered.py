@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a client whose DISCOVERs (three or more over ten seconds; two with less confidence) got no OFFER, ACK or NAK within
-five seconds, where no other client in the same VLAN was served either.
+Finds a client whose DISCOVERs (three or more over ten seconds; two with less confidence) got no OFFER, ACK or NAK
+within five seconds, where no other client in the same VLAN was served either.
 
 Why it matters
 --------------

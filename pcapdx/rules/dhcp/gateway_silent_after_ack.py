@@ -41,7 +41,9 @@ def check(view: View) -> Iterator[Finding]:
             continue
         yield RULE.finding(
             subject=Subject(mac=dead.asker_mac, vlan=dead.vlan, server=dead.target_ip),
-            summary=f"{lease.ip} asked for its gateway {dead.target_ip} {times(len(dead.frames))}; nobody answers for it.",
+            summary=(
+                f"{lease.ip} asked for its gateway {dead.target_ip} {times(len(dead.frames))}; nobody answers for it."
+            ),
             evidence=(
                 cite(view, dead.frames, f"ARP: who has {dead.target_ip}; no reply"),
                 cite(view, (lease.ack.number,), f"DHCP ACK names {dead.target_ip} as router"),

@@ -32,7 +32,10 @@ def check(view: View) -> Iterator[Proof]:
         frames = [one.number for one in exchange.messages if one.ts_ns <= ack.ts_ns]
         yield RULE.proof(
             subject=Subject(mac=exchange.chaddr, vlan=exchange.vlan, ip=exchange.address),
-            summary=f"lease {exchange.address} from {ack.message.server_id or ack.frame.src} for {exchange.chaddr} in {took}"
+            summary=(
+                f"lease {exchange.address} from {ack.message.server_id or ack.frame.src} for "
+                f"{exchange.chaddr} in {took}"
+            )
             + (f" ({in_vlan(exchange.vlan)})" if exchange.vlan else ""),
             evidence=(cite(view, frames, "DISCOVER to ACK" if exchange.discovers else "REQUEST to ACK"),),
             filter=f"dhcp.id == 0x{exchange.xid:08x}",

@@ -87,7 +87,9 @@ def check_loop(view: View) -> Iterator[Finding]:
             continue
         yield LOOP.finding(
             subject=Subject(mac=mac, vlan=vlan),
-            summary=f"{mac} was refused {len(naks)} times in {duration(naks[-1].ts_ns - naks[0].ts_ns)} and got no address.",
+            summary=(
+                f"{mac} was refused {len(naks)} times in {duration(naks[-1].ts_ns - naks[0].ts_ns)} and got no address."
+            ),
             evidence=(cite(view, (one.number for one in naks), "DHCP NAK"),),
             filter=f"dhcp.hw.mac_addr == {mac}",
             first_ns=naks[0].ts_ns,

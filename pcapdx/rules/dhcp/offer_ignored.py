@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a client that gets an OFFER for its own transaction and goes on sending DISCOVERs, twice at least, without choosing
-any server. Where the OFFERs carry a wrong UDP checksum, that is the reason (DHCP009).
+Finds a client that gets an OFFER for its own transaction and goes on sending DISCOVERs, twice at least, without
+choosing any server. Where the OFFERs carry a wrong UDP checksum, that is the reason (DHCP009).
 
 Why it matters
 --------------
@@ -65,7 +65,8 @@ def check_ignored(view: View) -> Iterator[Finding]:
         yield IGNORED.finding(
             confidence=Confidence.CERTAIN if at_guest else Confidence.LIKELY,
             summary=(
-                f"{mac} got an OFFER {times(len(offers))} and asked on {times(len(again))}: it does not see the offer, or "
+                f"{mac} got an OFFER {times(len(offers))} and asked on {times(len(again))}: it does not "
+                "see the offer, or "
                 "refuses it."
             ),
             **_particulars(view, mac, vlan, offers, again),

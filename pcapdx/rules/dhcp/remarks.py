@@ -66,7 +66,10 @@ def check_finite(view: View) -> Iterator[Finding]:
             continue
         yield FINITE.finding(
             subject=Subject(vlan=one.vlan, server=one.server),
-            summary=f"{one.server} gives leases of {duration(lease_s * 1_000_000_000)}; CloudStack's routers give endless ones.",
+            summary=(
+                f"{one.server} gives leases of {duration(lease_s * 1_000_000_000)}; CloudStack's routers "
+                "give endless ones."
+            ),
             evidence=(cite(view, (one.ack.number,), f"ACK: lease time {lease_s} s"),),
             filter="dhcp.option.ip_address_lease_time",
             first_ns=one.ack.ts_ns,

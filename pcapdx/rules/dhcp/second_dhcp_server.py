@@ -182,7 +182,9 @@ def check_guest(view: View) -> Iterator[Finding]:
                 continue
             yield GUEST.finding(
                 subject=Subject(mac=server.mac, vlan=vlan),
-                summary=f"The guest {server.mac} serves DHCP as {listed(sorted(server.identifiers))} ({in_vlan(vlan)}).",
+                summary=(
+                    f"The guest {server.mac} serves DHCP as {listed(sorted(server.identifiers))} ({in_vlan(vlan)})."
+                ),
                 evidence=(
                     cite(view, (one.number for one in server.answers), "OFFER or ACK sent by a guest's MAC"),
                     *(
@@ -229,7 +231,9 @@ def check_pair(view: View) -> Iterator[Finding]:
                 NextStep(
                     where="CloudStack API",
                     command="listRouters networkid=<network> (redundantstate)",
-                    meaning="two times PRIMARY: they do not hear each other's VRRP; look at the path between their hosts",
+                    meaning=(
+                        "two times PRIMARY: they do not hear each other's VRRP; look at the path between their hosts"
+                    ),
                 ),
             ),
         )

@@ -43,17 +43,12 @@ def check(view: View) -> Iterator[Finding]:
     for (vlan, server), members in by_server.items():
         ended = all(one.works_again for one in members)
         moments = sorted(flow.originator.first_syn_ns or 0 for one in members for flow in one.flows)
-        often = any(
-            later - first <= WITHIN
-            for first, later in zip(moments, moments[REPETITION - 1 :], strict=False)
-        )
+        often = any(later - first <= WITHIN for first, later in zip(moments, moments[REPETITION - 1 :], strict=False))
         if often or ended:
             yield _finding(view, vlan, server, members, len(moments), ended=ended)
 
 
-def _finding(
-    view: View, vlan: int, server: str, members: Sequence[Tries], count: int, *, ended: bool
-) -> Finding:
+def _finding(view: View, vlan: int, server: str, members: Sequence[Tries], count: int, *, ended: bool) -> Finding:
     clients = listed([one.client for one in members[:3]])
     first = members[0]
     alone = len(members) == 1

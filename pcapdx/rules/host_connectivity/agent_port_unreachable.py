@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a host or system VM whose SYNs to port 8250 are never answered, or that asks by ARP in vain for a management server
-(one that the site profile names, or to whose port 8250 it connected before).
+Finds a host or system VM whose SYNs to port 8250 are never answered, or that asks by ARP in vain for a management
+server (one that the site profile names, or to whose port 8250 it connected before).
 
 Why it matters
 --------------

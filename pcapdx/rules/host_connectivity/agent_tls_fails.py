@@ -3,7 +3,8 @@
 What it does
 ------------
 Finds TLS handshakes on port 8250 that end in an alert, or that either side ends within a second of the hello, twice or
-more, where no later one of the same host succeeds. A connection without a ClientHello is a health check and not counted.
+more, where no later one of the same host succeeds. A connection without a ClientHello is a health check and not
+counted.
 
 Why it matters
 --------------
@@ -11,8 +12,8 @@ The host is "Disconnected" although the network is sound.
 
 Common causes
 -------------
-A certificate that has expired (CloudStack renews its own 15 days before, while the host is connected); a new certificate
-authority that hosts do not know; a clock that is wrong; a server that demands a client certificate.
+A certificate that has expired (CloudStack renews its own 15 days before, while the host is connected); a new
+certificate authority that hosts do not know; a clock that is wrong; a server that demands a client certificate.
 
 What else it could be
 ---------------------

@@ -11,7 +11,8 @@ No template, snapshot or volume moves; a host that loses its primary storage may
 
 Common causes
 -------------
-A firewall on the way; the NFS service is down; the storage network is not routed to this host, or it uses the wrong NIC.
+A firewall on the way; the NFS service is down; the storage network is not routed to this host, or it uses the wrong
+NIC.
 
 What else it could be
 ---------------------

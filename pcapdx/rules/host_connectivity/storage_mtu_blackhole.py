@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a connection on which both sides offered an MSS above 1460, whose segments above that are sent again three times and
-more and never acknowledged, while smaller ones are, and no router says that they are too big.
+Finds a connection on which both sides offered an MSS above 1460, whose segments above that are sent again three times
+and more and never acknowledged, while smaller ones are, and no router says that they are too big.
 
 Why it matters
 --------------
@@ -99,7 +99,11 @@ def _finding(view: View, flow: Flow, sender: Half, receiver: Half) -> Finding:
             f"{sender.stuck_bytes + TCP_HEADERS:,} on the way."
         ),
         evidence=(
-            cite(view, (*client.syn_frames[:1], *server.syn_frames[:1]), f"both ends offer jumbo frames (MSS {sender.mss:,})"),
+            cite(
+                view,
+                (*client.syn_frames[:1], *server.syn_frames[:1]),
+                f"both ends offer jumbo frames (MSS {sender.mss:,})",
+            ),
             cite(view, frames, f"{sender.acked_bytes:,} bytes acknowledged, then the large segment again and again"),
         ),
         filter=f"tcp.len > {STANDARD_MSS} && ip.addr == {sender.ip} && ip.addr == {receiver.ip}",

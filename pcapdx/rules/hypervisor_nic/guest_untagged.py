@@ -16,8 +16,8 @@ again (issue 7816 for storage NICs).
 
 What else it could be
 ---------------------
-A guest network that is untagged by plan: then the guest is answered. A recorder that lost tags (CAP001) or a native VLAN
-that differs (VLAN004): then the untagged frames are the ones that come in.
+A guest network that is untagged by plan: then the guest is answered. A recorder that lost tags (CAP001) or a native
+VLAN that differs (VLAN004): then the untagged frames are the ones that come in.
 
 Next steps
 ----------

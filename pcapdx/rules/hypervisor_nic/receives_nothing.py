@@ -2,8 +2,8 @@
 
 What it does
 ------------
-At a physical NIC, over a minute or more, finds twenty frames on their way out, ARP requests or DHCP DISCOVERs among them
-that are repeated in vain, and no frame of any kind from anybody else.
+At a physical NIC, over a minute or more, finds twenty frames on their way out, ARP requests or DHCP DISCOVERs among
+them that are repeated in vain, and no frame of any kind from anybody else.
 
 Why it matters
 --------------
@@ -11,13 +11,13 @@ A link in use hears broadcasts, spanning tree or LLDP within a minute. Silence m
 
 Common causes
 -------------
-A dead receiver or a fibre that is broken in one direction; the wrong port; a port that BPDU guard or an administrator shut
-down on the far side only.
+A dead receiver or a fibre that is broken in one direction; the wrong port; a port that BPDU guard or an administrator
+shut down on the far side only.
 
 What else it could be
 ---------------------
-A recorder of outgoing frames only (``-Q out``); the idle member of a bond, which sends nothing; a lonely link to a single
-machine that is off.
+A recorder of outgoing frames only (``-Q out``); the idle member of a bond, which sends nothing; a lonely link to a
+single machine that is off.
 
 Next steps
 ----------

@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a password that reached the guest's TCP whole, after which no "saved_password" came from that guest within a minute
-(PWD008), and one that was delivered twice with no acknowledgement between (PWD010).
+Finds a password that reached the guest's TCP whole, after which no "saved_password" came from that guest within a
+minute (PWD008), and one that was delivered twice with no acknowledgement between (PWD010).
 
 Why it matters
 --------------
@@ -24,6 +24,7 @@ Look at the guest's log of the script or of cloud-init.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from dissectors.password_server import PasswordExchange, PasswordKind
 from pcapdx.case import View
@@ -61,7 +62,7 @@ def check_again(view: View) -> Iterator[Finding]:
     for (client, server), deliveries in delivered.items():
         again = [
             (before, after)
-            for before, after in zip(deliveries, deliveries[1:], strict=False)
+            for before, after in pairwise(deliveries)
             if before.answer
             and after.answer
             and before.answer.message.digest == after.answer.message.digest

@@ -1,4 +1,5 @@
-"""PWD005 empty-body, PWD006 nothing-waiting, PWD007 bad-request, PWD012 foreign-server-on-8080, PWD013 closed-without-byte.
+"""PWD005 empty-body, PWD006 nothing-waiting, PWD007 bad-request, PWD012 foreign-server-on-8080, PWD013
+closed-without-byte.
 
 What it does
 ------------
@@ -13,8 +14,8 @@ Common causes
 -------------
 Nothing waits because the reset was fetched already, was never sent to the router, or the router was rebuilt (PWD006). A
 200 without a body is what the Python 3 server sends when it fails (before pull request 9699), and what the first 4.6
-builds sent when nothing waited (PWD005). A proxy strips the DomU_Request header, or a broken 4.5 server answers everybody
-so (PWD007). The socat server of 4.5 and older holds a lock (PWD013).
+builds sent when nothing waited (PWD005). A proxy strips the DomU_Request header, or a broken 4.5 server answers
+everybody so (PWD007). The socat server of 4.5 and older holds a lock (PWD013).
 
 What else it could be
 ---------------------
@@ -70,7 +71,8 @@ def check_empty(view: View) -> Iterator[Finding]:
             summary=f"{one.server} answered {one.client}'s request for its password with an empty 200.",
             **particulars(view, one, "200 OK without a body, then the connection is closed"),
             alternatives=(
-                "nothing is waiting: the first 4.6 builds answered so; the wire does not tell it from a server that fails",
+                "nothing is waiting: the first 4.6 builds answered so; the wire does not tell it from "
+                "a server that fails",
             ),
         )
 
@@ -140,7 +142,9 @@ def check_closed(view: View) -> Iterator[Finding]:
             *(cite(view, one.request.frames, "the same again") for one in tries[1:3]),
         )
         yield CLOSED.finding(
-            summary=f"{server} took {client}'s request for its password and closed without a byte ({len(tries)} times).",
+            summary=(
+                f"{server} took {client}'s request for its password and closed without a byte ({len(tries)} times)."
+            ),
             **shared,
             alternatives=("the socat server of CloudStack 4.5 and older waits for a lock; later servers crash so",),
         )

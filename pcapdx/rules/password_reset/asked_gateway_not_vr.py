@@ -67,7 +67,9 @@ def check(view: View) -> Iterator[Finding]:
                 NextStep(
                     where=f"guest {client}",
                     command="ls /etc/sysconfig/network-scripts; grep -rn CloudStack /etc/cloud/cloud.cfg*",
-                    meaning="the script takes the gateway where network-scripts exists; cloud-init asks the DHCP server",
+                    meaning=(
+                        "the script takes the gateway where network-scripts exists; cloud-init asks the DHCP server"
+                    ),
                 ),
             ),
         )

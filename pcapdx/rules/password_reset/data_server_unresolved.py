@@ -6,8 +6,8 @@ Finds queries for data-server that were answered with NXDOMAIN or an error.
 
 Why it matters
 --------------
-cloud-init asks for data-server first; where it is unknown it falls back to the lease, which on redundant routers may name
-an address that does not serve passwords.
+cloud-init asks for data-server first; where it is unknown it falls back to the lease, which on redundant routers may
+name an address that does not serve passwords.
 
 Common causes
 -------------

@@ -6,8 +6,8 @@ Proves that a password reached the guest's TCP whole and that the guest acknowle
 
 Why it matters
 --------------
-It closes a ticket, or moves it into the guest: if login still fails, cloud-init's set-passwords ran only once per instance
-(issue 8584), the user name is wrong, or sshd refuses passwords.
+It closes a ticket, or moves it into the guest: if login still fails, cloud-init's set-passwords ran only once per
+instance (issue 8584), the user name is wrong, or sshd refuses passwords.
 """
 
 from collections.abc import Iterator

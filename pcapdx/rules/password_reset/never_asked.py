@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a guest that got a lease and talked for three minutes after it, and never tried port 8080 of a router nor asked DNS
-for data-server.
+Finds a guest that got a lease and talked for three minutes after it, and never tried port 8080 of a router nor asked
+DNS for data-server.
 
 Why it matters
 --------------
@@ -11,7 +11,8 @@ A password reset cannot reach a guest that does not ask.
 
 Common causes
 -------------
-The template has neither the password script nor cloud-init's CloudStack data source; or it is delivered on a ConfigDrive.
+The template has neither the password script nor cloud-init's CloudStack data source; or it is delivered on a
+ConfigDrive.
 
 What else it could be
 ---------------------
@@ -45,7 +46,9 @@ def check(view: View) -> Iterator[Finding]:
         yield RULE.finding(
             subject=steps.subject(lease.mac, lease.vlan, lease.ip, lease.server),
             severity=Severity.WARNING if known else Severity.INFO,
-            summary=f"{lease.ip} ({lease.mac}) got its lease and did not ask for a password in the three minutes after.",
+            summary=(
+                f"{lease.ip} ({lease.mac}) got its lease and did not ask for a password in the three minutes after."
+            ),
             evidence=(cite(view, (lease.ack.number,), f"DHCP ACK; no connection to port {PORT} of a router follows"),),
             filter=f"eth.addr == {lease.mac}",
             first_ns=lease.ack.ts_ns,
@@ -55,7 +58,10 @@ def check(view: View) -> Iterator[Finding]:
             next_steps=(
                 NextStep(
                     where="CloudStack API",
-                    command="listTemplates templatefilter=all id=<template> (passwordenabled), listVirtualMachines (userdata)",
+                    command=(
+                        "listTemplates templatefilter=all id=<template> (passwordenabled), "
+                        "listVirtualMachines (userdata)"
+                    ),
                     meaning="passwordenabled=true and no request on the wire: the image lacks script or data source",
                 ),
             ),

@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a guest whose connection to port 8080 of its DHCP server (or of data-server) is refused. Where the router is one of
-a redundant pair and refuses at its own address while the shared gateway address serves, it is PWD002.
+Finds a guest whose connection to port 8080 of its DHCP server (or of data-server) is refused. Where the router is one
+of a redundant pair and refuses at its own address while the shared gateway address serves, it is PWD002.
 
 Why it matters
 --------------

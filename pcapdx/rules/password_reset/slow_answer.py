@@ -43,7 +43,9 @@ def check(view: View) -> Iterator[Finding]:
         sent_again = one.flow.originator.retransmissions + one.flow.responder.retransmissions
         yield RULE.finding(
             subject=steps.subject(one.flow.originator.mac, one.flow.vlan, one.client, one.server),
-            summary=f"{one.server} took {duration(begun - one.request.ts_ns)} to answer {one.client}'s password request.",
+            summary=(
+                f"{one.server} took {duration(begun - one.request.ts_ns)} to answer {one.client}'s password request."
+            ),
             evidence=(cite(view, (*one.request.frames, *one.answer.frames), "request and its late answer"),),
             filter=f"tcp.port == {one.port} && ip.addr == {one.client}",
             first_ns=one.request.ts_ns,

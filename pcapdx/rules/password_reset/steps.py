@@ -8,7 +8,9 @@ def listener(server: str) -> NextStep:
     return NextStep(
         where="virtual router",
         command="ss -ltnp '( sport = :8080 )'; systemctl status 'cloud-password-server@*'",
-        meaning=f"a line for {server}:8080 or *:8080 must be there; none: the password server is down or bound elsewhere",
+        meaning=(
+            f"a line for {server}:8080 or *:8080 must be there; none: the password server is down or bound elsewhere"
+        ),
     )
 
 

@@ -11,8 +11,8 @@ The guest waits a minute at every boot and never gets its new password.
 
 Common causes
 -------------
-The router's input rules admit 8080 only from inside the guest CIDR, and the guest asks from a second CIDR or address; the
-router is overloaded; a firewall on the way.
+The router's input rules admit 8080 only from inside the guest CIDR, and the guest asks from a second CIDR or address;
+the router is overloaded; a firewall on the way.
 
 What else it could be
 ---------------------
@@ -55,7 +55,9 @@ def check(view: View) -> Iterator[Finding]:
                 NextStep(
                     where="virtual router",
                     command=f"iptables -L INPUT -vn | grep {PORT}; ip -4 addr show",
-                    meaning=f"{tries.client} must lie inside the source range of the rule for {PORT}; else it is dropped",
+                    meaning=(
+                        f"{tries.client} must lie inside the source range of the rule for {PORT}; else it is dropped"
+                    ),
                 ),
                 steps.listener(tries.server),
             ),

@@ -38,7 +38,9 @@ def check(view: View) -> Iterator[Finding]:
             continue
         yield RULE.finding(
             subject=steps.subject(one.flow.originator.mac, one.flow.vlan, one.client, one.server),
-            summary=f"{one.client} sends its password request to the proxy {one.server}:{one.port} instead of the router.",
+            summary=(
+                f"{one.client} sends its password request to the proxy {one.server}:{one.port} instead of the router."
+            ),
             evidence=(cite(view, one.request.frames, "request in the form for proxies, with the DomU_Request header"),),
             filter=f"tcp.port == {one.port} && ip.addr == {one.client}",
             first_ns=one.request.ts_ns,

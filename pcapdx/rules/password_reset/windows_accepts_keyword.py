@@ -52,7 +52,9 @@ def check(view: View) -> Iterator[Finding]:
         what = "an empty answer" if one.answer.message.kind is AnswerKind.EMPTY else "the words of an error"
         yield RULE.finding(
             subject=steps.subject(one.flow.originator.mac, one.flow.vlan, one.client, one.server),
-            summary=f"The Windows guest {one.client} took {what} of {one.server} for its new password and acknowledged it.",
+            summary=(
+                f"The Windows guest {one.client} took {what} of {one.server} for its new password and acknowledged it."
+            ),
             evidence=(
                 cite(view, one.answer.frames, "answer without a password"),
                 cite(view, thanks.request.frames, "saved_password: the guest believes it has one"),

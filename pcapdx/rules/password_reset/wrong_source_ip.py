@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a password request from an address other than the one CloudStack gave the guest (by the profile, or by the DHCP ACK
-of the same MAC in this capture).
+Finds a password request from an address other than the one CloudStack gave the guest (by the profile, or by the DHCP
+ACK of the same MAC in this capture).
 
 Why it matters
 --------------
@@ -42,7 +42,9 @@ def check(view: View) -> Iterator[Finding]:
             continue
         yield RULE.finding(
             subject=Subject(mac=mac, vlan=one.flow.vlan, server=one.server, port=PORT),
-            summary=f"{mac} asked for its password from {one.client}; its own address is {own[0]}, and only that is known.",
+            summary=(
+                f"{mac} asked for its password from {one.client}; its own address is {own[0]}, and only that is known."
+            ),
             evidence=(cite(view, one.request.frames, f"password request from {one.client}; {own[1]}"),),
             filter=f"tcp.port == {one.port} && ip.src == {one.client}",
             first_ns=one.request.ts_ns,

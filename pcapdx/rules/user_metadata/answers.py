@@ -1,9 +1,10 @@
-"""META003 no-data-for-this-ip, META004 forbidden, META005 server-error, META006 optional-key-missing: what the router says.
+"""META003 no-data-for-this-ip, META004 forbidden, META005 server-error, META006 optional-key-missing: what the router
+says.
 
 What it does
 ------------
-Reads the status of the answers: two mandatory keys not found (META003), 403 (META004), 5xx (META005), or 404 for optional
-keys only (META006, a remark).
+Reads the status of the answers: two mandatory keys not found (META003), 403 (META004), 5xx (META005), or 404 for
+optional keys only (META006, a remark).
 
 Why it matters
 --------------
@@ -11,8 +12,8 @@ The router answers by the address that asks: without data for it the guest learn
 
 Common causes
 -------------
-CloudStack could not program the data, the router was rebuilt without it, the guest asks from another address; a broken or
-foreign access file in the folder.
+CloudStack could not program the data, the router was rebuilt without it, the guest asks from another address; a broken
+or foreign access file in the folder.
 
 What else it could be
 ---------------------

@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a metadata answer whose full-size segments are sent three times and more and never acknowledged, while smaller ones
-pass (META009), and one that the server ends before the length it promised (META010).
+Finds a metadata answer whose full-size segments are sent three times and more and never acknowledged, while smaller
+ones pass (META009), and one that the server ends before the length it promised (META010).
 
 Why it matters
 --------------
@@ -62,7 +62,10 @@ def check_stalled(view: View) -> Iterator[Finding]:
             next_steps=(
                 NextStep(
                     where=f"guest {one.client}",
-                    command=f"ping -M do -s {server.stuck_bytes + 12} -c 3 {one.server}; ping -M do -s 500 -c 3 {one.server}",
+                    command=(
+                        f"ping -M do -s {server.stuck_bytes + 12} -c 3 {one.server}; ping -M do -s 500 -c 3 "
+                        f"{one.server}"
+                    ),
                     meaning="the large one lost and the small one answered: a smaller MTU on the way",
                 ),
             ),
@@ -88,7 +91,8 @@ def check_short(view: View) -> Iterator[Finding]:
         yield SHORT.finding(
             subject=subject(one),
             summary=(
-                f"{one.server} promised {one.client} {answer.content_length:,} bytes and closed after {answer.body_bytes:,}."
+                f"{one.server} promised {one.client} {answer.content_length:,} bytes and closed after "
+                f"{answer.body_bytes:,}."
             ),
             evidence=(cite(view, (*one.answer.frames, closing.frame), "answer, and the end of the connection"),),
             filter=frames_filter((*one.answer.frames, closing.frame)),

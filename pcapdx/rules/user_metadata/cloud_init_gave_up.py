@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a guest that tries for nearly two minutes to get its instance-id (or any connection to the router's port 80), never
-gets it, and stops.
+Finds a guest that tries for nearly two minutes to get its instance-id (or any connection to the router's port 80),
+never gets it, and stops.
 
 Why it matters
 --------------

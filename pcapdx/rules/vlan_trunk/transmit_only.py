@@ -2,8 +2,8 @@
 
 What it does
 ------------
-At a NIC that carries tags, finds a VLAN in which this host's guests ask (three DHCP DISCOVERs or five ARP requests, over
-ten seconds) and from which no frame of anybody else arrives, while other VLANs or the untagged network are heard.
+At a NIC that carries tags, finds a VLAN in which this host's guests ask (three DHCP DISCOVERs or five ARP requests,
+over ten seconds) and from which no frame of anybody else arrives, while other VLANs or the untagged network are heard.
 
 Why it matters
 --------------

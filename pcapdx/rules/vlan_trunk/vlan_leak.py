@@ -12,8 +12,8 @@ addresses.
 
 Common causes
 -------------
-A guest or appliance with a NIC in each VLAN that bridges them; a patch lead between two access ports; a switch port with
-the wrong native VLAN.
+A guest or appliance with a NIC in each VLAN that bridges them; a patch lead between two access ports; a switch port
+with the wrong native VLAN.
 
 What else it could be
 ---------------------
