@@ -35,7 +35,8 @@ class Case:
     @property
     def faults(self) -> list[dict[str, Any]]:
         """What was injected."""
-        return self.truth.get("faults", [])
+        faults: list[dict[str, Any]] = self.truth.get("faults", [])
+        return faults
 
     @property
     def allowed(self) -> frozenset[str]:

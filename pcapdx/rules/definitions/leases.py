@@ -72,8 +72,7 @@ def dhcp_servers(view: View) -> frozenset[str]:
 
 @once_a_view
 def router_macs(view: View) -> frozenset[str]:
-    """MACs of virtual routers: the profile's, else whoever sent a DHCP answer under its own address "
-    "or owns S by ARP."""
+    """MACs of virtual routers: the profile's, else whoever answers DHCP under its own address or owns S by ARP."""
     profile = {one.mac for one in view.site.router if one.mac}
     if profile:
         return frozenset(profile)

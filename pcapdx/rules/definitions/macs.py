@@ -26,8 +26,7 @@ def is_virtual_router_protocol(mac: str | None) -> bool:
 
 
 def network_id(mac: str) -> int | None:
-    """Low 16 bits of the CloudStack network's database id in a ``02:ZZ:NN:NN:SS:SS`` MAC; None where "
-    "ZZ is 00 or no ``02:``."""
+    """Low 16 bits of the network's database id in a ``02:ZZ:NN:NN:SS:SS`` MAC; None where ZZ is 00 or no ``02:``."""
     if not mac.startswith("02:") or mac[3:5] == "00":
         return None
     return int(mac[6:8] + mac[9:11], 16)

@@ -3,8 +3,7 @@
 SECOND = 1_000_000_000
 
 DHCP_ANSWER = 5 * SECOND
-"""A server's OFFER or ACK comes within this: a 3 s conflict ping, a relay and jitter; a virtual "
-"router needs < 0.5 s."""
+"""A server's answer comes within this: a 3 s conflict ping, a relay and jitter; a virtual router needs < 0.5 s."""
 DHCP_TRIES = 3
 """Unanswered DISCOVERs of one client: a dnsmasq restart at an instance's start eats one or two."""
 DHCP_SPREAD = 10 * SECOND
