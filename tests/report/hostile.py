@@ -1,6 +1,6 @@
 """Strings that try to be more than text: for a terminal, a browser, a Markdown renderer, a spreadsheet, a reader."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 
 def poisoned(value: T, strings: Callable[[str], str]) -> T:
-    """A copy of a document (or of a part) in which ``strings`` has changed every text that a capture could have a say in."""
+    """A copy of a document in which ``strings`` has changed every text that a capture could have a say in."""
     return _poisoned(value, strings)  # type: ignore[no-any-return] # of the same class as the value
 
 
@@ -72,8 +72,3 @@ def _poisoned(value: Any, strings: Callable[[str], str]) -> Any:
         names = {one.name for one in fields(value)} - CLOSED - REFERENCES
         return replace(value, **{name: _poisoned(getattr(value, name), strings) for name in names})
     return value
-
-
-def characters(text: str) -> Iterator[str]:
-    """Those of a text that are neither printable nor the newlines of its lines."""
-    return (char for char in text if char != "\n" and not char.isprintable())

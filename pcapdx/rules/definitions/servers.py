@@ -2,6 +2,7 @@
 
 from dissectors.dns import DnsExchange
 from pcapdx.case import View
+from pcapdx.dissect import Flow
 from pcapdx.rules.definitions.leases import Lease, dhcp_servers, lease_at, leases
 from pcapdx.rules.definitions.memo import once_a_view
 
@@ -25,17 +26,30 @@ def is_data_server(name: str) -> bool:
     return name == DATA_SERVER or name.startswith(f"{DATA_SERVER}.")
 
 
+@once_a_view
+def routers(view: View) -> dict[str, str]:
+    """Addresses of virtual routers, and what makes each one."""
+    known: dict[str, str] = {}
+    for router in view.site.router:
+        known.update(dict.fromkeys(router.ips, "the site profile names it a router"))
+    for lease in leases(view):
+        if lease.server:
+            known.setdefault(lease.server, "it is the DHCP server identifier of a lease in this capture")
+    for ip in dhcp_servers(view):
+        known.setdefault(ip, "it answered DHCP in this capture")
+    for ip in data_servers(view):
+        known.setdefault(ip, "DNS gave it for data-server")
+    return known
+
+
 def why_router(view: View, ip: str) -> str | None:
     """What makes an address a virtual router's; None when nothing here says so."""
-    if view.site.is_router(ip=ip):
-        return "the site profile names it a router"
-    if any(one.server == ip for one in leases(view)):
-        return "it is the DHCP server identifier of a lease in this capture"
-    if ip in dhcp_servers(view):
-        return "it answered DHCP in this capture"
-    if ip in data_servers(view):
-        return "DNS gave it for data-server"
-    return None
+    return routers(view).get(ip)
+
+
+def tried(view: View, port: int) -> tuple[Flow, ...]:
+    """TCP flows to a port of any address that is known as a virtual router's."""
+    return tuple(flow for ip in routers(view) for flow in view.flows.where(ports=(port,), server=ip))
 
 
 def lease_of(view: View, client_ip: str | None, ts_ns: int) -> Lease | None:

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from dissectors.arp import Arp
 from dissectors.dhcp import DhcpExchange
 from pcapdx.case import View
+from pcapdx.dissect import Seen
 from pcapdx.model import Evidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.leases import Lease, leases
@@ -84,13 +85,14 @@ def check_in_use(view: View) -> Iterator[Finding]:
         for one in exchange.declines:
             if one.message.requested_ip:
                 wanted.setdefault((exchange.chaddr, one.message.requested_ip, exchange.vlan), []).append(one.ts_ns)
+    claimed: dict[tuple[str | None, int], list[Seen[Arp]]] = {}
+    for seen in view.messages(Arp):
+        claimed.setdefault((seen.message.sender_ip, seen.frame.vlan), []).append(seen)
     for (mac, ip, vlan), moments in wanted.items():
         claims = [
             one
-            for one in view.messages(Arp)
-            if one.message.sender_ip == ip
-            and one.message.sender_mac not in (None, mac)
-            and one.frame.vlan == vlan
+            for one in claimed.get((ip, vlan), ())
+            if one.message.sender_mac not in (None, mac)
             and any(abs(one.ts_ns - moment) <= CLAIMED_WITHIN for moment in moments)
             and not is_virtual_router_protocol(one.message.sender_mac)
             and not _answers_for_many(view, one.message.sender_mac)

@@ -4,7 +4,7 @@ from dissectors.password_server import PasswordExchange
 from pcapdx.case import View
 from pcapdx.model import Topic
 from pcapdx.rule import TopicPage
-from pcapdx.rules.definitions.servers import why_router
+from pcapdx.rules.definitions.servers import tried
 
 PORT = 8080
 
@@ -14,8 +14,8 @@ def seen(view: View) -> str | None:
     count = len(view.exchanges(PasswordExchange))
     if count:
         return f"{count} request{'s' if count > 1 else ''} to a password server"
-    tried = [one for one in view.flows.where(ports=(PORT,)) if one.responder.ip and why_router(view, one.responder.ip)]
-    return f"{len(tried)} connection{'s' if len(tried) > 1 else ''} to a router's port {PORT}" if tried else None
+    count = len(tried(view, PORT))
+    return f"{count} connection{'s' if count > 1 else ''} to a router's port {PORT}" if count else None
 
 
 TOPIC = TopicPage(

@@ -28,7 +28,7 @@ from dissectors.metadata import MetadataKind
 from pcapdx.case import View
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.servers import why_router
+from pcapdx.rules.definitions.servers import tried
 from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, duration
 from pcapdx.rules.user_metadata import PORT
@@ -47,14 +47,12 @@ def check(view: View) -> Iterator[Finding]:
         and one.request.message.kind in (MetadataKind.MANDATORY, MetadataKind.LISTING)
     }
     tries: dict[tuple[str, str], list[tuple[int, int, str | None, int]]] = {}
-    for flow in view.flows.where(ports=(PORT,)):
+    for flow in tried(view, PORT):
         client, server = flow.originator, flow.responder
         if not client.ip or not server.ip or not flow.began or client.first_ns is None or client.first_frame is None:
             continue
-        if why_router(view, server.ip):
-            tries.setdefault((client.ip, server.ip), []).append(
-                (client.first_ns, client.first_frame, client.mac, flow.vlan)
-            )
+        found_here = client.first_ns, client.first_frame, client.mac, flow.vlan
+        tries.setdefault((client.ip, server.ip), []).append(found_here)
     for (client_ip, server_ip), found in tries.items():
         found.sort()
         waited = found[-1][0] - found[0][0]
