@@ -12,7 +12,7 @@ from pcapdx.dissect import Dissector
 from pcapdx.dissection.feed import Feed
 from pcapdx.flowtable import FlowTable
 from pcapdx.inference import infer
-from pcapdx.model import Doubt, Finding, InternalError, Proof
+from pcapdx.model import Doubt, Finding, InternalError, Proof, Verdict
 from pcapdx.plugins import Plugins
 from pcapdx.rule import Rule
 from pcapdx.sieve.engine import Sieve
@@ -156,22 +156,25 @@ def judge(case: Case, plugins: Plugins, *, strict: bool = False) -> Analysis:
     doubts: list[Doubt] = []
     errors = [*case.errors, *plugins.errors]
     for rule in plugins.rules:
-        for view in case.views:
-            for verdict in _run(rule, view, errors, strict):
-                if isinstance(verdict, Finding):
-                    findings.append(verdict)
-                elif isinstance(verdict, Proof):
-                    proofs.append(verdict)
-                else:
-                    doubts.append(verdict)
+        for verdict in _run(rule, case, errors, strict):
+            if isinstance(verdict, Finding):
+                findings.append(verdict)
+            elif isinstance(verdict, Proof):
+                proofs.append(verdict)
+            else:
+                doubts.append(verdict)
     diagnosed = diagnose(case, findings, proofs, doubts, plugins.rules, plugins.topics)
     return Analysis(case=case, diagnosed=diagnosed, errors=tuple(errors), packs=plugins.packs)
 
 
-def _run(rule: Rule, view: View, errors: list[InternalError], strict: bool) -> Iterator[Finding | Proof | Doubt]:
-    """A rule's verdicts; a bug in it is reported and the run goes on."""
+def _run(rule: Rule, case: Case, errors: list[InternalError], strict: bool) -> Iterator[Verdict]:
+    """A rule's verdicts on each view, and on the path where there are several; a bug in it is reported."""
     try:
-        yield from rule.check(view)
+        if rule.check is not None:
+            for view in case.views:
+                yield from rule.check(view)
+        if rule.check_path is not None and len(case.views) > 1:
+            yield from rule.check_path(case)
     except Exception as bug:  # a plug-in's bug must not end the run
         if strict:
             raise

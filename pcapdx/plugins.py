@@ -135,7 +135,8 @@ def _declared(module: ModuleType) -> Iterator[Any]:
         if isinstance(value, Dissector):
             home = (value.read or value.pair or value.refine).__module__
         elif isinstance(value, Rule):
-            home = value.check.__module__
+            checks = value.check or value.check_path
+            home = checks.__module__ if checks else None
         elif isinstance(value, TopicPage):
             home = value.seen.__module__
         if home == module.__name__:

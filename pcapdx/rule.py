@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypedDict
 
-from pcapdx.case import View
+from pcapdx.case import Case, View
 from pcapdx.model import Confidence, Doubt, Evidence, Finding, NextStep, Proof, Severity, Subject, Topic, Verdict
 
 HEADINGS = ("What it does", "Why it matters", "Common causes", "What else it could be", "Next steps")
@@ -44,7 +44,10 @@ class Rule:
     topic: Topic
     severity: Severity | None
     """Of its findings where nothing raises or lowers it; None for a rule that only proves that something worked."""
-    check: Callable[[View], Iterator[Verdict]]
+    check: Callable[[View], Iterator[Verdict]] | None = None
+    """Judges one capture."""
+    check_path: Callable[[Case], Iterator[Verdict]] | None = None
+    """Judges several captures of one incident together, in the order of the path; asked only where there are several."""
     explains: tuple[str, ...] = ()
     """Codes of the findings that this one causes, when their subjects and times agree."""
     since: str = "0.1.0"

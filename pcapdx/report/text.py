@@ -179,4 +179,4 @@ def _broken(text: str, width: int, glue: str) -> list[str]:
             lines.append(f"{line.rstrip()}{glue}")
             line = ""
         line += token
-    return [*lines, line]
+    return [*lines, line.rstrip()]

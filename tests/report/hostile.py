@@ -48,9 +48,9 @@ STRINGS = (
 )
 """Each for one trick; combinations come from :data:`texts`."""
 
-texts = st.lists(st.sampled_from(STRINGS) | st.text(max_size=12), min_size=1, max_size=5).map("".join)
+texts = st.lists(st.sampled_from(STRINGS) | st.text(min_size=1, max_size=12), min_size=1, max_size=5).map("".join)
 
-CLOSED = frozenset({"schema", "severity", "confidence", "topic", "state", "role"})
+CLOSED = frozenset({"schema", "code", "severity", "confidence", "topic", "state", "role"})
 """Fields that hold words of pcapdx's own and nothing of a capture."""
 REFERENCES = frozenset({"id", "finding", "consequences", "explained_by", "capture", "name"})
 """Fields by which entries name one another: the same stays the same."""

@@ -9,9 +9,10 @@ from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
-from scapy.utils import PcapNgWriter, wrpcap
+from scapy.utils import wrpcap
 
-from tests.capture.writing import option
+from tests.capture.writing import Packet as Stored
+from tests.capture.writing import enhanced, interface, option, section
 from tests.dissectors.handshakes import handshake, issue
 from tests.report.hostile import STRINGS
 
@@ -33,8 +34,18 @@ def dhcp() -> Iterator[Packet]:
     chaddr = bytes.fromhex(GUEST.replace(":", ""))
     for place, nasty in enumerate(NASTY):
         text = nasty[:200]
-        options = [("message-type", "discover"), ("hostname", text), ("vendor_class_id", text), (77, text), (81, b"\0\0\0" + text)]
-        asks = Ether(src=GUEST, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
+        options = [
+            ("message-type", "discover"),
+            ("hostname", text),
+            ("vendor_class_id", text),
+            (77, text),
+            (81, b"\0\0\0" + text),
+        ]
+        asks = (
+            Ether(src=GUEST, dst="ff:ff:ff:ff:ff:ff")
+            / IP(src="0.0.0.0", dst="255.255.255.255")
+            / UDP(sport=68, dport=67)
+        )
         yield asks / BOOTP(op=1, chaddr=chaddr, xid=place) / DHCP(options=[*options, "end"])
         if place < len(NASTY) // 2:
             said = [("message-type", "nak"), ("server_id", ROUTER_IP), (56, text), (15, text), (66, text), (67, text)]
@@ -94,12 +105,26 @@ def tls() -> Iterator[Packet]:
     """Handshakes whose server name and certificate are made of the strings; clients refuse the certificate."""
     stand_in = "a" * 24 + ".example"
     authority = issue("\x1b[2J<b>authority</b>", ca=True)
-    for place, nasty in enumerate(("\x1b[2J\x1b[31mred", "<script>alert(1)</script>", "=cmd|'/C calc'!A0", "\r\nX: y\x00", "`**#|[x](y)")):
+    for place, nasty in enumerate(
+        ("\x1b[2J\x1b[31mred", "<script>alert(1)</script>", "=cmd|'/C calc'!A0", "\r\nX: y\x00", "`**#|[x](y)")
+    ):
         leaf = issue(nasty, authority, dns=(nasty.replace("\0", ""),))
         flights = handshake(ssl.TLSVersion.TLSv1_2, (leaf,), sni=stand_in, trusts=issue("another", ca=True), data=False)
         name = nasty.encode()[:32].ljust(32, b".")
         told = [(way, data.replace(stand_in.encode(), name)) for way, data in flights]
         yield from stream(told, sport=40_000 + place, dport=443)
+
+
+def pcapng() -> Iterator[bytes]:
+    """A lease that nobody gives, in a file whose writer, comments, interfaces and filters are the strings."""
+    yield section(b"".join(option(code, nasty) for nasty in NASTY for code in (1, 2, 3, 4)))
+    for nasty in NASTY:
+        yield interface(option(2, nasty) + option(3, nasty) + option(11, b"\0" + nasty))
+    for place, packet in enumerate(stamped(dhcp(), 2.0)):
+        stamp = round(float(packet.time) * 1_000_000)
+        yield enhanced(
+            Stored(stamp, bytes(packet)), index=place % len(NASTY), options=option(1, NASTY[place % len(NASTY)])
+        )
 
 
 def write_all(folder: Path) -> dict[str, Path]:
@@ -110,4 +135,5 @@ def write_all(folder: Path) -> dict[str, Path]:
     wrpcap(str(paths["http"]), stamped(http(), 0.01))
     wrpcap(str(paths["tls"]), stamped(tls(), 0.01))
     paths["pcapng"] = folder / "self.pcapng"
+    paths["pcapng"].write_bytes(b"".join(pcapng()))
     return paths

@@ -59,8 +59,8 @@ def host_agent_port_silent(lab: Lab) -> None:
 
 @scenario
 def host_agent_server_gone(lab: Lab) -> None:
-    """The global setting "host" names an address that is nobody's: the agent of a host asks for it by ARP in vain, while
-    it talks to others. The profile names the management server."""
+    """The global setting "host" names an address that is nobody's: the agent of a host asks for it by ARP in vain,
+    while it talks to others. The profile names the management server."""
     pod = Management(lab, prefix="192.168.21")
     lab.truth.site = {"management": {"servers": [pod.ip], "networks": ["192.168.21.0/24"]}}
     host = pod.machine("b8:59:9f:00:01:14", "kvm1", 14)
@@ -78,10 +78,10 @@ def host_agent_server_gone(lab: Lab) -> None:
 
 @scenario
 def host_agent_port_refused(lab: Lab) -> None:
-    """The management service is stopped: the agents of a host and of the console proxy are refused every five seconds.
-    Recorded on the label bridge."""
+    """The management service is stopped: the agents of two hosts are refused every five seconds. Recorded on the label
+    bridge."""
     pod = Management(lab, prefix="10.201.0", first_tap=6)
-    machines = [pod.machine("b8:59:9f:00:01:16", "kvm1", 16), pod.machine("1e:00:9d:00:00:41", "v-4-VM", 41)]
+    machines = [pod.machine(f"b8:59:9f:00:01:1{n}", f"kvm{n}", 10 + n) for n in (6, 7)]
     with lab.record(*pod.at_bridge, told=False, nano=True, linger=1):
         for machine in machines:
             pod.agent(machine)

@@ -49,8 +49,8 @@ def nic_guest_untagged_nested(lab: Lab) -> None:
 
 @scenario
 def nic_system_vm_on_native_network(lab: Lab) -> None:
-    """A system VM's management NIC is untagged on the trunk, as the host's own management address is; guests are tagged.
-    Healthy."""
+    """A system VM's management NIC is untagged on the trunk, as the host's own management address is; guests are
+    tagged. Healthy."""
     network = GuestNetwork(cidr="10.103.0.0/24", gateway="10.103.0.1", number=0x1B2, vlan=1003)
     trunk = Trunk(lab)
     here, there = (trunk.host(name, "eth0", "trunks=0,1003") for name in ("kvm1", "kvm2"))
@@ -161,8 +161,8 @@ def nic_receives_nothing(lab: Lab) -> None:
 
 @scenario
 def nic_idle_bond_member(lab: Lab) -> None:
-    """The idle member of an active-backup bond: the switch sends it the broadcasts of every VLAN, the host sends nothing
-    by it. Healthy."""
+    """The idle member of an active-backup bond: the switch sends it the broadcasts of every VLAN, the host sends
+    nothing by it. Healthy."""
     networks = [
         GuestNetwork(cidr=f"10.108.{n}.0/24", gateway=f"10.108.{n}.1", number=0x1B8 + n, vlan=1080 + n) for n in (1, 2)
     ]

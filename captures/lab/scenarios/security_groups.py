@@ -74,11 +74,14 @@ def security_group_dropped_without_groups(lab: Lab) -> None:
 
 @scenario
 def security_group_guest_firewall(lab: Lab) -> None:
-    """The server's own firewall drops what comes for port 5432. Recorded at the server's tap, where the SYNs arrive: the
-    host let them pass."""
-    _, client, server = _two(lab, "10.123.0", 0x1D2, 8)
+    """The server's own firewall drops what comes for port 5432. Recorded at the server's tap, where the SYNs arrive:
+    the host let them pass."""
+    stage, client, server = _two(lab, "10.123.0", 0x1D2, 8)
     server.drop("tcp dport 5432")
+    other = stage.guest(0x43, "other")
+    other.address("10.123.0.67", 24)
     with lab.record(*at_tap(server), compress="gz", linger=4):
+        connects(other, "10.123.0.50", 22, tries=1)
         _tries(client, "10.123.0.50")
     lab.shows("tcp.flags.syn == 1 && tcp.dstport == 5432", 6)
     lab.info("SG001", "tcp.dstport == 5432", server="10.123.0.50", port=5432)

@@ -13,8 +13,8 @@ from captures.lab.stage import Stage, Trunk
 
 @scenario
 def vlan_bridged_by_instance(lab: Lab) -> None:
-    """An instance has a NIC in VLAN 901 and one in 902 and bridges the two, as a badly set up appliance does. Broadcasts
-    of each network come out in the other. Recorded at the NIC of its host."""
+    """An instance has a NIC in VLAN 901 and one in 902 and bridges the two, as a badly set up appliance does.
+    Broadcasts of each network come out in the other. Recorded at the NIC of its host."""
     networks = [
         GuestNetwork(cidr=f"10.90.{n}.0/24", gateway=f"10.90.{n}.1", number=0x190 + n, vlan=900 + n) for n in (1, 2)
     ]
@@ -50,8 +50,8 @@ def vlan_bridged_by_instance(lab: Lab) -> None:
 
 @scenario
 def vlan_router_on_a_stick(lab: Lab) -> None:
-    """A router with one MAC has an address in each of two VLANs and routes between them; guests of both talk through it.
-    Healthy."""
+    """A router with one MAC has an address in each of two VLANs and routes between them; guests of both talk through
+    it. Healthy."""
     networks = [
         GuestNetwork(cidr=f"10.91.{n}.0/24", gateway=f"10.91.{n}.1", number=0x195 + n, vlan=910 + n) for n in (1, 2)
     ]

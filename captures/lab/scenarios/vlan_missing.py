@@ -24,8 +24,8 @@ def neighbours(
 
 @scenario
 def vlan_missing_on_trunk_dhcp(lab: Lab) -> None:
-    """VLAN 317 is not in the list of VLANs that the switch allows on the port of the guest's host. The guest's DISCOVERs
-    leave tagged and nothing ever comes back in 317, while 101 works both ways."""
+    """VLAN 317 is not in the list of VLANs that the switch allows on the port of the guest's host. The guest's
+    DISCOVERs leave tagged and nothing ever comes back in 317, while 101 works both ways."""
     dead = GuestNetwork(cidr="10.60.0.0/24", gateway="10.60.0.1", number=0x160, vlan=317)
     alive = GuestNetwork(cidr="10.61.0.0/24", gateway="10.61.0.1", number=0x161, vlan=101)
     trunk = Trunk(lab)

@@ -101,6 +101,33 @@ def vlan_native_mismatch_arp(lab: Lab) -> None:
 
 
 @scenario
+def vlan_native_mismatch_at_router(lab: Lab) -> None:
+    """As vlan-native-mismatch, at the port of the router's host: what the guests ask for arrives there untagged, and
+    the router, tagged 465 on its side, never gets it. Recorded at that host's NIC."""
+    network = GuestNetwork(cidr="10.87.0.0/24", gateway="10.87.0.1", number=0x18A, vlan=465)
+    alive = GuestNetwork(cidr="10.88.0.0/24", gateway="10.88.0.1", number=0x18B, vlan=466)
+    trunk = Trunk(lab)
+    here = trunk.host("kvm1", "eth1", "vlan_mode=native-untagged", "tag=465", "trunks=465,466")
+    there = trunk.host("kvm2", "eth1", "trunks=465,466")
+    router = Router(here.host, here.vlan(465), network)
+    bridge = there.vlan(465)
+    guests = [Guest(there.host, bridge, network.mac(0x2A + n), f"web-{n}") for n in range(2)]
+    for n, guest in enumerate(guests):
+        guest.address(network.ip(40 + n), 24, network.gateway)
+    near, _ = neighbours(here, there, alive)
+    with lab.record(*here.at_nic, told=False, steps=(wire((router.mac, near.mac)),), compress="xz", linger=3):
+        router.ns.spawn("arping", "-b", "-q", "-c", "3", "-I", "eth0", network.ip(50))
+        for guest in guests:
+            guest.ns.spawn("ping", "-q", "-i", "2", network.gateway)
+        time.sleep(14)
+    lab.shows(f"!vlan && eth.src == {guests[0].mac}", 3)
+    lab.shows(f"vlan.id == 465 && eth.src == {router.mac}", 3)
+    lab.hides("arp.opcode == 2 && arp.src.proto_ipv4 == 10.87.0.1")
+    lab.fault("VLAN004", "!vlan && arp", vlan=465)
+    lab.proof("VLAN020", vlan=466)
+
+
+@scenario
 def vlan_gateway_silent(lab: Lab) -> None:
     """The physical gateway of a shared network is down. The guests of VLAN 700 reach each other across hosts, and all
     ask for the gateway in vain."""

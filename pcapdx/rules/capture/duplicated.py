@@ -2,9 +2,9 @@
 
 What it does
 ------------
-Counts IP packets with a twin less than 5 ms earlier (same identification, ports, sequence and payload) in the same VLAN,
-or on another interface of the same capture: one in twenty of a hundred packets or more. Where copies are many it is a
-loop (VLAN013).
+Counts IP packets with a twin less than 5 ms earlier (same identification, ports, sequence and payload) in the same
+VLAN, or on another interface of the same capture: one in twenty of a hundred packets or more. Where copies are many it
+is a loop (VLAN013).
 
 Why it matters
 --------------

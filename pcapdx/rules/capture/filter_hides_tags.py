@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Looks at the filter that the file notes (pcapng). When it names ports, hosts or protocols without ``vlan``, and a NIC's
-capture has no tagged frame, or tagged frames one way only, it says what is missing.
+Looks at the filter that the file notes (pcapng). When it names ports, hosts or protocols without ``vlan``, and what may
+be a NIC's capture has no tagged frame, or tagged frames one way only, it says what is missing.
 
 Why it matters
 --------------
@@ -34,26 +34,28 @@ from pcapdx.rules.definitions.wording import cite
 def check(view: View) -> Iterator[Finding]:
     """One finding a filter."""
     role = view.vantage.role
-    if role is None or not role.is_wire or not view.frames:
+    if (role is not None and not role.is_wire) or not view.frames:
         return
     tagged = [one for one in view.talkers if one.sent and one.vlan and one.vni is None]
     if any(one.received for one in tagged):
         return  # both ways are here: the filter does let them pass
     frames = [number for one in tagged for number in one.frames] or [1]
     what = "tagged frames, one way only" if tagged else "no frame here has a tag"
+    interface = view.vantage.interface or "NIC"
     for expression in filters(view):
         if filter_hides_tags(expression):
             yield RULE.finding(
                 subject=Subject(),
-                confidence=Confidence.LIKELY,
+                confidence=Confidence.POSSIBLE if role is None else Confidence.LIKELY,
                 summary=f'The capture filter "{expression}" hides tagged frames: {what}.',
                 evidence=(cite(view, frames, what),),
                 filter="vlan" if tagged else "",
+                alternatives=("no tag is expected at this point",) if role is None else (),
                 limits=("what is missing here says nothing of the network",),
                 next_steps=(
                     NextStep(
                         where="this host",
-                        command=f"tcpdump -enni {view.vantage.interface or 'NIC'} '({expression}) or (vlan and ({expression}))'",
+                        command=f"tcpdump -enni {interface} '({expression}) or (vlan and ({expression}))'",
                         meaning="shows both directions, tagged or not",
                     ),
                 ),

@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds requests that leave tagged and are answered untagged, three times or more, where the askers took the answers and no
-frame of anybody else carries a tag at all.
+Finds requests that leave tagged and are answered untagged, three times or more, where the askers took the answers and
+no frame of anybody else carries a tag at all.
 
 Why it matters
 --------------
@@ -40,7 +40,7 @@ def stripped(view: View) -> tuple[Crossing, ...]:
     """The exchanges that show it; empty where the recorder kept the tags or nothing tells."""
     crossed = [one for one in crossings(view) if one.asked and not one.answered]
     askers = {one.asker_mac for one in crossed}
-    if len(crossed) < REPETITION or any(one.asked_again for one in crossed) or not any(one.went_on for one in crossed):
+    if len(crossed) < REPETITION or sum(one.went_on for one in crossed) <= sum(one.asked_again for one in crossed):
         return ()
     tagged = [one for one in view.talkers if one.sent and one.vlan and one.vni is None]
     if any(one.mac not in askers and is_local(view, one.mac) is not True for one in tagged):

@@ -51,6 +51,11 @@ def times(count: int) -> str:
     return words[count] if count < len(words) else f"{count:,} times"
 
 
+def at_least(view: View, count: int, dissector: str) -> str:
+    """As :func:`times`, with "or more" where frames like these that a dissector would read were only counted."""
+    return f"{times(count)} or more" if dissector in view.left_out else times(count)
+
+
 def in_vlan(vlan: int) -> str:
     """``in VLAN 101``, or ``untagged``."""
     return f"in VLAN {vlan}" if vlan else "untagged"

@@ -8,7 +8,10 @@ from pcapdx.dissect import Seen
 from pcapdx.model import Confidence, Severity
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
-from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES
+from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES, SECOND
+
+STILL_ALIVE = 60 * SECOND
+"""A server that answered somebody so shortly before is taken to be there still; longer ago, it may have died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Unanswered:
     heard: bool
     """The capture shows frames to this client, so an answer would be in it."""
     others_served: tuple[DhcpExchange, ...]
-    """Exchanges of other clients in the same VLAN that were answered."""
+    """Exchanges of other clients in the same VLAN that were answered, not long before this one's DISCOVERs or after."""
 
     @property
     def first_ns(self) -> int:
@@ -63,31 +66,34 @@ class Unanswered:
 
 @once_a_view
 def unanswered(view: View) -> tuple[Unanswered, ...]:
-    """Clients whose DISCOVERs all stayed without OFFER, ACK or NAK.
+    """Clients whose DISCOVERs all stayed without OFFER, ACK or NAK, or all since they were last answered.
 
     A client that goes on to choose a server was answered, seen or not. One or two DISCOVERs count only where the
     capture would show the answer. At a wire with tags, a reply in another VLAN is that VLAN's.
     """
     exchanges = view.exchanges(DhcpExchange)
-    chosen = {one.chaddr for one in exchanges if one.chosen_server}
-    asking: dict[tuple[int, int | None, str], list[Seen[Dhcp]]] = {}
     answered: dict[tuple[int, int | None], list[DhcpExchange]] = {}
+    asking: dict[tuple[int, int | None, str], list[Seen[Dhcp]]] = {}
+    settled: dict[str, int] = {}
     for one in exchanges:
         if one.answered:
             answered.setdefault((one.vlan, one.vni), []).append(one)
+        if one.chosen_server:
+            settled[one.chaddr] = max(one.last_ns, settled.get(one.chaddr, one.last_ns))
         asking.setdefault((one.vlan, one.vni, one.chaddr), []).extend(one.discovers)
     found = []
     for (vlan, vni, mac), every in asking.items():
         here = answered.get((vlan, vni), [])
-        if not every or mac in chosen or any(one.chaddr == mac for one in here):
-            continue
-        discovers = sorted(every, key=lambda one: one.ts_ns)
+        served = [_answered_ns(one) for one in here if one.chaddr == mac]
+        since = max([*served, settled[mac]] if mac in settled else served, default=None)
+        discovers = sorted((one for one in every if since is None or one.ts_ns > since), key=lambda one: one.ts_ns)
         waited = [one for one in discovers if view.remains_ns(one.ts_ns) >= DHCP_ANSWER]
         enough = len(waited) >= DHCP_TRIES and waited[-1].ts_ns - waited[0].ts_ns >= DHCP_SPREAD
         heard = hears(view, mac, vlan, vni)
         # one or two at a restart of dnsmasq are noise, so a few count only with a sight of the other direction
-        if not (enough or (heard and len(waited) > 1)):
+        if not (enough or (since is None and heard and len(waited) > 1)):
             continue
+        others = (one for one in here if one.chaddr != mac and _answered_ns(one) >= discovers[0].ts_ns - STILL_ALIVE)
         found.append(
             Unanswered(
                 mac=mac,
@@ -96,7 +102,12 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 discovers=tuple(discovers),
                 enough=enough,
                 heard=heard,
-                others_served=tuple(here),
+                others_served=tuple(others),
             )
         )
     return tuple(found)
+
+
+def _answered_ns(one: DhcpExchange) -> int:
+    """Time of a server's latest word in an answered exchange."""
+    return one.server_messages[-1].ts_ns

@@ -29,7 +29,7 @@ from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_dead import ArpDead, arp_dead
 from pcapdx.rules.definitions.syn_dead import Tries, syn_dead
-from pcapdx.rules.definitions.wording import cite, duration, times
+from pcapdx.rules.definitions.wording import at_least, cite, duration, times
 from pcapdx.rules.host_connectivity import AGENT, steps
 
 
@@ -72,7 +72,10 @@ def _unknown(view: View, dead: ArpDead) -> Finding:
     return RULE.finding(
         subject=Subject(mac=dead.asker_mac, vlan=dead.vlan, ip=dead.asker_ip, server=dead.target_ip, port=AGENT),
         confidence=Confidence.LIKELY,
-        summary=f"{dead.asker_ip} asked for the management server {dead.target_ip} by ARP {times(len(dead.frames))}; nobody answers.",
+        summary=(
+            f"{dead.asker_ip} asked for the management server {dead.target_ip} by ARP "
+            f"{at_least(view, len(dead.frames), 'arp')}; nobody answers."
+        ),
         evidence=(cite(view, dead.frames, f"ARP: who has {dead.target_ip}; no reply, so no SYN is ever sent"),),
         filter=f"arp.dst.proto_ipv4 == {dead.target_ip}",
         first_ns=dead.first_ns,

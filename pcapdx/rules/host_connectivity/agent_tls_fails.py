@@ -110,8 +110,8 @@ def _finding(view: View, vlan: int, client: str, server: str, failures: Sequence
         next_steps=(
             NextStep(
                 where=client,
-                command=f"openssl s_client -connect {server}:{AGENT} </dev/null | openssl x509 -noout -dates -issuer -subject; date",
-                meaning="notAfter in the past, an issuer that is not the host's CA, or a wrong date",
+                command=f"openssl s_client -connect {server}:{AGENT} </dev/null | openssl x509 -noout -dates -issuer",
+                meaning="notAfter in the past (compare with date), or an issuer that is not the host's CA",
             ),
             NextStep(
                 where=client,

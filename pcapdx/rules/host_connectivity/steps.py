@@ -16,7 +16,7 @@ def firewall(server: str, port: int) -> NextStep:
     """Does the far side drop it."""
     return NextStep(
         where=f"{server}",
-        command=f"tcpdump -enni any 'tcp port {port}'; iptables-save -c | grep -w {port}; nft list ruleset | grep -w {port}",
+        command=f"tcpdump -enni any 'tcp port {port}'; (iptables-save -c; nft list ruleset) | grep -w {port}",
         meaning="SYNs arrive here: its own firewall drops them; none arrive: something before it does",
     )
 

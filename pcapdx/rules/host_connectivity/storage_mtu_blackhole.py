@@ -88,13 +88,14 @@ def _finding(view: View, flow: Flow, sender: Half, receiver: Half) -> Finding:
     alive = _alive(view, receiver, sender.stuck_frame or 0)
     small = sender.acked_bytes <= STANDARD_MSS
     client, server = flow.originator, flow.responder
+    largest = (sender.mss or 0) + TCP_HEADERS - HEADERS
     frames = [number for number in (sender.payload_frame, sender.stuck_frame, sender.last_frame) if number is not None]
     return RULE.finding(
         subject=Subject(mac=client.mac, vlan=flow.vlan, ip=client.ip, server=server.ip, port=server.port),
         severity=Severity.ERROR if alive or small else Severity.WARNING,
         confidence=Confidence.CERTAIN if alive and small else Confidence.LIKELY,
         summary=(
-            f"Segments of {sender.stuck_bytes:,} bytes from {sender.ip} to {receiver.ip} (port {server.port}) are lost, "
+            f"Segments of {sender.stuck_bytes:,} bytes from {sender.ip} to {receiver.ip} (port {server.port}) die, "
             f"sent again {times(sender.stuck_retransmissions)}, while smaller ones arrive: an MTU below "
             f"{sender.stuck_bytes + TCP_HEADERS:,} on the way."
         ),
@@ -113,7 +114,7 @@ def _finding(view: View, flow: Flow, sender: Half, receiver: Half) -> Finding:
         next_steps=(
             NextStep(
                 where=f"{sender.ip}",
-                command=f"ping -M do -c 3 -s {(sender.mss or 0) + TCP_HEADERS - HEADERS} {receiver.ip}; ping -M do -c 3 -s 1472 {receiver.ip}",
+                command=f"ping -M do -c 3 -s {largest} {receiver.ip}; ping -M do -c 3 -s 1472 {receiver.ip}",
                 meaning="the first lost and the second answered: the path does not carry jumbo frames",
             ),
             NextStep(

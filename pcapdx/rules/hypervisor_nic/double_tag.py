@@ -60,12 +60,13 @@ def _finding(view: View, outer: int, inner: int, members: list[Seen[Dot1q]], *, 
     senders = list(dict.fromkeys(one.frame.eth_src or "" for one in members))
     customer = all(one.message.tags[0].tpid == CUSTOMER for one in members)
     odd = customer and (mixed or any(is_guest(mac) for mac in senders))
+    verb = "sends" if len(senders) == 1 else "send"
     beside = f", where others send with {outer} alone" if mixed else ""
     return RULE.finding(
         subject=Subject(vlan=outer),
         severity=Severity.WARNING if odd else Severity.INFO,
         confidence=Confidence.LIKELY if odd else Confidence.POSSIBLE,
-        summary=f"{listed(senders[:3])} send{'s' if len(senders) == 1 else ''} with two tags, {inner} inside {outer}{beside}.",
+        summary=f"{listed(senders[:3])} {verb} with two tags, {inner} inside {outer}{beside}.",
         evidence=(cite(view, (one.number for one in members), f"tags {outer} and {inner}"),),
         filter=f"vlan.id == {outer} && vlan.id == {inner}",
         first_ns=members[0].ts_ns,

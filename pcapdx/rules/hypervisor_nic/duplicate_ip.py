@@ -146,6 +146,7 @@ def _finding(view: View, vlan: int, ip: str, contest: Contest, *, one_host: bool
     if contest.returns:
         how.append(f"they took turns {times(len(contest.returns))}")
     answered = [number for frames in contest.together for number in frames]
+    owners = "|".join(contest.macs)
     turns = [one.number for one in contest.claims if one in contest.returns or one is contest.claims[0]]
     return RULE.finding(
         subject=Subject(vlan=vlan, ip=ip),
@@ -171,12 +172,12 @@ def _finding(view: View, vlan: int, ip: str, contest: Contest, *, one_host: bool
         next_steps=(
             NextStep(
                 where="switch, or each host",
-                command=f"show mac address-table address {contest.macs[0]}; bridge fdb show | grep -iE '{'|'.join(contest.macs)}'",
+                command=f"show mac address-table address {contest.macs[0]}; bridge fdb show | grep -E '{owners}'",
                 meaning="the ports behind which the two machines are",
             ),
             NextStep(
                 where="CloudStack database",
-                command=f"select instance_id, mac_address, state from nics where ip4_address='{ip}' and removed is null",
+                command=f"select instance_id, mac_address from nics where ip4_address='{ip}' and removed is null",
                 meaning="the MAC that is there owns the address; the other one took it",
             ),
         ),

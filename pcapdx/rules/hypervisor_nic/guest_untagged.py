@@ -2,8 +2,10 @@
 
 What it does
 ------------
-At a NIC where guests' frames carry tags, finds a guest (a MAC of CloudStack's shape, sent from this host) whose frames,
-RARP aside, are untagged, three or more. Subnets in which the host itself speaks untagged are left out.
+At a NIC where guests' frames carry tags, finds a guest (a MAC of CloudStack's shape, sent from this host) whose
+frames, RARP aside, are untagged, three or more. Subnets in which the host itself speaks untagged are left out. Where
+the capture does not tell whose frames these are, others of the same network must be tagged, or the guest must ask in
+vain.
 
 Why it matters
 --------------
@@ -33,10 +35,12 @@ from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.local import is_local
-from pcapdx.rules.definitions.macs import is_guest, is_system_vm_public, network_id
+from pcapdx.rules.definitions.macs import is_guest, is_system_vm_public
+from pcapdx.rules.definitions.networks import vlans_of_network
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, listed
+from pcapdx.rules.vlan_trunk.transmit_only import unanswered
 from pcapdx.vantage import Role
 
 RARP = (3, 4)
@@ -48,35 +52,33 @@ def check(view: View) -> Iterator[Finding]:
         return
     if any(not one.answered for one in crossings(view)):
         return  # tags are lost on the way in: what is untagged here was not so when it left
-    tagged: dict[int | None, set[int]] = {}
+    tagged = {
+        one.vlan
+        for one in view.talkers
+        if one.sent and one.vlan and one.vni is None and is_guest(one.mac) and is_local(view, one.mac) is not False
+    }
     for one in view.talkers:
-        if one.sent and one.vlan and one.vni is None and is_guest(one.mac) and is_local(view, one.mac) is not False:
-            tagged.setdefault(network_id(one.mac), set()).add(one.vlan)
-    if not tagged:
-        return
-    for one in view.talkers:
-        if not one.vlan and one.vni is None and is_guest(one.mac) and is_local(view, one.mac) is not False:
+        if tagged and not one.vlan and one.vni is None and is_guest(one.mac) and is_local(view, one.mac) is not False:
             yield from _judge(view, one, tagged)
 
 
-def _judge(view: View, guest: Talker, tagged: dict[int | None, set[int]]) -> Iterator[Finding]:
+def _judge(view: View, guest: Talker, tagged: set[int]) -> Iterator[Finding]:
     count = guest.sent - sum(
         one.message.op in RARP and not one.frame.vlan and one.frame.eth_src == guest.mac for one in view.messages(Arp)
     )
-    own = network_id(guest.mac)
-    peers = tagged.get(own, set()) if own is not None else set()
+    peers = vlans_of_network(view, guest.mac)
     if count < REPETITION or _host_speaks_there(view, guest.mac) or (guest.received and not peers):
         return
     local = is_local(view, guest.mac)
-    grave = not is_system_vm_public(guest.mac) and bool(local or peers)
-    vlans = sorted(peers or {vlan for some in tagged.values() for vlan in some})
-    whose = f"the same network ({own})" if peers else "other guests"
+    grave = not is_system_vm_public(guest.mac) and bool(local or peers or _asks_in_vain(view, guest.mac))
+    vlans = sorted(peers or tagged)
+    whose = "its own network" if peers else "other guests"
     yield RULE.finding(
         subject=Subject(mac=guest.mac, vlan=0),
         severity=Severity.WARNING if grave else Severity.INFO,
         confidence=Confidence.LIKELY if local and peers else Confidence.POSSIBLE,
         summary=(
-            f"{count} frames of the guest {guest.mac} are untagged at this trunk, where MACs of {whose} are tagged "
+            f"{count} frames of the guest {guest.mac} are untagged at this trunk, where those of {whose} are tagged "
             f"{listed(vlans[:4])}."
         ),
         evidence=(cite(view, guest.frames, f"untagged frames from {guest.mac}"),),
@@ -98,6 +100,13 @@ def _judge(view: View, guest: Talker, tagged: dict[int | None, set[int]]) -> Ite
             ),
         ),
     )
+
+
+def _asks_in_vain(view: View, mac: str) -> bool:
+    """Whether this guest repeats its requests, and is the only one of its kind that is untagged."""
+    alone = not any(one.mac != mac and not one.vlan and one.sent and is_guest(one.mac) for one in view.talkers)
+    asking = unanswered(view, 0)
+    return alone and asking is not None and mac in (*asking.clients, *asking.arp_askers)
 
 
 def _host_speaks_there(view: View, mac: str) -> bool:

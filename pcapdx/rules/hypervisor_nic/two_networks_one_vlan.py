@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds one VLAN in which two routers of CloudStack's answer the same request with addresses of different subnets, or in
-which MACs of two networks (CloudStack writes a network's id into its MACs) speak, two of each at least.
+Finds one VLAN in which two routers of CloudStack's lease addresses of different subnets, or in which MACs of two
+networks (CloudStack writes a network's id into its MACs) speak, two of each at least.
 
 Why it matters
 --------------
@@ -25,7 +25,9 @@ Ask the database which networks have this VLAN.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import ip_network
+from itertools import combinations
 
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
@@ -39,6 +41,7 @@ from pcapdx.vantage import Role
 DOCKER = "02:42:"
 """Containers' MACs have the shape of an instance's, and hold an address where that has a network id."""
 MEMBERS = 2
+ENDLESS = 0xFFFFFFFF
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -49,32 +52,81 @@ def check(view: View) -> Iterator[Finding]:
     yield from _by_ids(view)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A DHCP server with a MAC of CloudStack's shape."""
+
+    mac: str
+    subnet: str
+    answers: tuple[Seen[Dhcp], ...]
+    clients: frozenset[str]
+    endless: bool
+    """Its leases never end: virtual routers give such (dhcp-hostsfile with ``infinite``)."""
+
+
 def _by_dhcp(view: View) -> Iterator[Finding]:
-    clients = {one.chaddr for one in view.exchanges(DhcpExchange) if one.client_messages}
-    told: set[int] = set()
+    for (vlan, _), servers in _servers(view).items():
+        for one, other in combinations(servers, 2):
+            shared = one.clients & other.clients
+            if ip_network(one.subnet).overlaps(ip_network(other.subnet)) or not (vlan or _one_vlan(view) or shared):
+                continue
+            confidence = _two_routers(one, other, shared)
+            if confidence is not None:
+                yield _of_servers(view, vlan, one, other, confidence)
+                break
+
+
+def _two_routers(one: Server, other: Server, shared: frozenset[str]) -> Confidence | None:
+    """How sure it is that both are routers of networks of their own; None where one may be a guest that serves."""
+    ids = network_id(one.mac), network_id(other.mac)
+    if None not in ids:
+        return Confidence.CERTAIN if ids[0] != ids[1] else None
+    # a stranger answers everybody; a virtual router knows its own guests, and gives them leases without end
+    return Confidence.LIKELY if not shared or (one.endless and other.endless) else None
+
+
+def _servers(view: View) -> dict[tuple[int, int | None], list[Server]]:
+    asking = {one.chaddr for one in view.exchanges(DhcpExchange) if one.client_messages}
+    found: dict[tuple[int, int | None], dict[str, list[tuple[str, Seen[Dhcp]]]]] = {}
     for exchange in view.exchanges(DhcpExchange):
-        answers: dict[str, Seen[Dhcp]] = {}
         for one in (*exchange.offers, *exchange.acks):
             mac = one.frame.eth_src
-            if is_guest(mac) and mac not in clients and not one.message.relayed and _subnet(one.message):
-                answers.setdefault(mac or "", one)
-        if len(answers) < MEMBERS or exchange.vlan in told:
-            continue
-        (first_mac, first), (second_mac, second) = list(answers.items())[:2]
-        apart = not _overlap(first.message, second.message)
-        ids = network_id(first_mac), network_id(second_mac)
-        if apart and (None in ids or ids[0] != ids[1]):
-            told.add(exchange.vlan)
-            yield _finding(
-                view,
-                exchange.vlan,
-                Severity.ERROR,
-                Confidence.LIKELY if None in ids else Confidence.CERTAIN,
-                f"Two networks share one broadcast domain ({in_vlan(exchange.vlan)}): the routers {first_mac} and "
-                f"{second_mac} both answer {exchange.chaddr}, with {_subnet(first.message)} and {_subnet(second.message)}.",
-                (first.number, second.number, *(one.number for one in (*exchange.offers, *exchange.acks))),
-                "answers of two routers to one client",
+            if (
+                mac is not None
+                and is_guest(mac)
+                and mac not in asking
+                and not one.message.relayed
+                and _subnet(one.message)
+            ):
+                by_mac = found.setdefault((exchange.vlan, exchange.vni), {})
+                by_mac.setdefault(mac, []).append((exchange.chaddr, one))
+    return {
+        domain: [
+            Server(
+                mac=mac,
+                subnet=_subnet(answers[0][1].message) or "",
+                answers=tuple(one for _, one in answers),
+                clients=frozenset(client for client, _ in answers),
+                endless=all(one.message.lease_s == ENDLESS for _, one in answers),
             )
+            for mac, answers in by_mac.items()
+        ]
+        for domain, by_mac in found.items()
+    }
+
+
+def _of_servers(view: View, vlan: int, one: Server, other: Server, confidence: Confidence) -> Finding:
+    answers = sorted((*one.answers, *other.answers), key=lambda answer: answer.ts_ns)
+    return _finding(
+        view,
+        vlan,
+        Severity.ERROR,
+        confidence,
+        f"Two networks share one broadcast domain ({in_vlan(vlan)}): the router {one.mac} leases addresses of "
+        f"{one.subnet}, the router {other.mac} of {other.subnet}.",
+        tuple(answer.number for answer in answers),
+        "leases of two routers",
+    )
 
 
 def _by_ids(view: View) -> Iterator[Finding]:
@@ -101,7 +153,7 @@ def _by_ids(view: View) -> Iterator[Finding]:
 
 
 def _one_vlan(view: View) -> bool:
-    return view.vantage.role in (Role.BRIDGE, Role.VLAN)
+    return view.vantage.role in (Role.BRIDGE, Role.VLAN, Role.TAP)
 
 
 def _subnet(message: Dhcp) -> str | None:
@@ -113,11 +165,6 @@ def _subnet(message: Dhcp) -> str | None:
         return None  # a mask with holes
 
 
-def _overlap(first: Dhcp, second: Dhcp) -> bool:
-    one, other = _subnet(first), _subnet(second)
-    return one is None or other is None or ip_network(one).overlaps(ip_network(other))
-
-
 def _finding(
     view: View,
     vlan: int,
@@ -127,6 +174,7 @@ def _finding(
     frames: tuple[int, ...],
     what: str,
 ) -> Finding:
+    uri = f"vlan://{vlan or 'N'}"
     return RULE.finding(
         subject=Subject(vlan=vlan),
         severity=severity,
@@ -141,7 +189,7 @@ def _finding(
         next_steps=(
             NextStep(
                 where="CloudStack database",
-                command=f"select id, name, broadcast_uri, state from networks where broadcast_uri='vlan://{vlan or 'N'}' and removed is null",
+                command=f"select id, name, state from networks where broadcast_uri='{uri}' and removed is null",
                 meaning="more than one row: give one of the networks another VLAN",
             ),
             NextStep(

@@ -57,10 +57,8 @@ def _finding(
     first = errors[0]
     return RULE.finding(
         subject=Subject(mac=first.frame.eth_dst, vlan=vlan, ip=client, server=server, port=port),
-        summary=f"{client} is refused {what} {times(len(errors))} by {who}, which says so by ICMP; no security group does.",
-        evidence=(
-            cite(view, (one.number for one in errors), f"ICMP unreachable, code {first.message.code}, from {refuser}"),
-        ),
+        summary=f"{client} is refused {what} {times(len(errors))} by {who}, by ICMP; security groups drop silently.",
+        evidence=(cite(view, (one.number for one in errors), f"ICMP error, code {first.message.code}, of {refuser}"),),
         filter=f"icmp && ip.src == {refuser}" if ":" not in refuser else f"icmpv6 && ipv6.src == {refuser}",
         first_ns=first.ts_ns,
         last_ns=errors[-1].ts_ns,

@@ -2,9 +2,9 @@
 
 What it does
 ------------
-Finds a port whose SYNs are never answered while its machine lives: it answers ARP, ping or other ports (SG001). Where one
-client gets no answer on one port from several machines that live, its own way out is meant (SG002). Ports of routers, and
-those that have rules of their own, are left out.
+Finds a port whose SYNs are never answered while its machine lives: it answers ARP, ping or other ports (SG001). Where
+one client gets no answer on one port from several machines that live, its own way out is meant (SG002). Ports of
+routers, and those that have rules of their own, are left out.
 
 Why it matters
 --------------
@@ -13,8 +13,8 @@ should pass; where the site profile says that there are no security groups, it i
 
 Common causes
 -------------
-No ingress rule for this port and source; an egress rule that lists others; rules left over on the host after a migration
-or restart; a firewall inside the guest.
+No ingress rule for this port and source; an egress rule that lists others; rules left over on the host after a
+migration or restart; a firewall inside the guest.
 
 What else it could be
 ---------------------

@@ -32,7 +32,7 @@ from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_dead import ArpDead, arp_dead, speaks
 from pcapdx.rules.definitions.leases import gateways
-from pcapdx.rules.definitions.wording import cite, in_vlan, listed, times
+from pcapdx.rules.definitions.wording import at_least, cite, in_vlan, listed
 
 OTHERS = 2
 GATEWAY_ENDS = (".1", ".254")
@@ -78,7 +78,7 @@ def _finding(
         severity=Severity.ERROR if told else Severity.WARNING,
         confidence=Confidence.CERTAIN if told else Confidence.LIKELY,
         summary=(
-            f"The gateway {ip} is silent {in_vlan(vlan)}: {askers} asked for it {times(len(frames))}, "
+            f"The gateway {ip} is silent {in_vlan(vlan)}: {askers} asked for it {at_least(view, len(frames), 'arp')}, "
             f"while {listed(list(others)[:3])} answer."
         ),
         evidence=(

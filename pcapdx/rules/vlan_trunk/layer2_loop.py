@@ -26,7 +26,6 @@ Look at the storm counters of the switch, and at the uplinks of each host's brid
 
 from collections.abc import Iterator, Sequence
 
-from dissectors.arp import Arp
 from pcapdx.case import Repeat, View
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
@@ -37,8 +36,6 @@ COPIES = 10
 MORE_THAN_SENT = 200
 """Equal frames a second that are more than any program of one sender sends on purpose."""
 STORM_SECONDS = 5
-BURST_OF_EIGHT = 100_000_000
-"""The kernel asks by ARP once a second; eight equal requests within this were not asked for."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -63,16 +60,17 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
     storm = view.counters["storm_worst"] >= STORM_SECONDS
     if storm or len(senders) > 1 or worst.worst >= MORE_THAN_SENT:
         severity, confidence = Severity.ERROR, Confidence.CERTAIN if len(senders) > 1 else Confidence.LIKELY
-    elif _in_a_burst(view, worst):
-        severity, confidence = Severity.WARNING, Confidence.POSSIBLE
-    else:
+    elif _heartbeat(view, worst):
         severity, confidence = Severity.INFO, Confidence.POSSIBLE
+    else:
+        severity, confidence = Severity.WARNING, Confidence.POSSIBLE
     evidence = tuple(
         cite(view, one.frames, f"{one.worst} equal copies from {one.mac} within a second") for one in repeats[:3]
     )
     copies = sum(one.total for one in repeats)
     if severity is Severity.INFO:
-        summary = f"{worst.mac} sends the same frame up to {worst.worst} times a second ({in_vlan(vlan)}): a heartbeat or a loop."
+        times = f"up to {worst.worst} times a second ({in_vlan(vlan)})"
+        summary = f"{worst.mac} sends the same frame {times}: a heartbeat or a loop."
     else:
         summary = (
             f"Broadcasts of {listed(senders[:3])} go round {in_vlan(vlan)}: {copies:,} equal copies, "
@@ -82,10 +80,11 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
     return _finding(view, vlan, severity, confidence, evidence, summary, first)
 
 
-def _in_a_burst(view: View, repeat: Repeat) -> bool:
-    """Whether the first copies are ARP and came faster than anybody asks."""
-    times = [one.ts_ns for one in view.messages(Arp) if one.number in repeat.frames]
-    return len(times) > 1 and max(times) - min(times) < BURST_OF_EIGHT * (len(times) - 1) // 7
+def _heartbeat(view: View, repeat: Repeat) -> bool:
+    """Whether the frames may be one program's IP multicast. By ARP a kernel asks once a second, never so often."""
+    return any(
+        one.mac == repeat.mac and one.vlan == repeat.vlan and one.ip_frames >= repeat.total for one in view.talkers
+    )
 
 
 def _storm(view: View) -> str:

@@ -23,6 +23,7 @@ Ask the switch on which ports it learned the MAC.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pcapdx.case import Binding, Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
@@ -48,7 +49,7 @@ def check(view: View) -> Iterator[Finding]:
             owners.setdefault((one.mac, one.ip), []).append(one)
     told: set[tuple[str, int, int]] = set()
     for (mac, ip), bindings in owners.items():
-        for here, there in zip(bindings, bindings[1:], strict=False):
+        for here, there in pairwise(bindings):
             pair = talkers[mac, here.vlan], talkers[mac, there.vlan]
             key = mac, min(here.vlan, there.vlan), max(here.vlan, there.vlan)
             if key not in told and here.vlan != there.vlan and _one_machine(*pair):

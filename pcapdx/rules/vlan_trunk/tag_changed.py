@@ -3,7 +3,8 @@
 What it does
 ------------
 Pairs requests (ARP, ping, DHCP, TCP) with answers to the very asker that carry another tag or none. When the asker does
-not take them and asks again, the tag was changed on the wire, not by the recorder (that is CAP001).
+not take them and asks again, the tag was changed on the wire, not by the recorder (that is CAP001). Also finds guests
+of elsewhere that come in untagged, unanswered, where their network is tagged here and other VLANs do arrive tagged.
 
 Why it matters
 --------------
@@ -25,13 +26,18 @@ Compare the native VLAN and the VLAN mapping of both switch ports.
 
 from collections.abc import Iterator, Sequence
 
-from pcapdx.case import View
+from pcapdx.case import Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.capture.rx_tags_stripped import stripped
 from pcapdx.rules.definitions.crossings import Crossing, crossings
+from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.macs import is_guest
+from pcapdx.rules.definitions.networks import vlans_of_network
+from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
+from pcapdx.vantage import Role
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -41,9 +47,51 @@ def check(view: View) -> Iterator[Finding]:
     grouped: dict[tuple[int, int], list[Crossing]] = {}
     for one in crossings(view):
         grouped.setdefault((one.asked, one.answered), []).append(one)
+    told: set[int] = set()
     for (asked, answered), members in grouped.items():
         if len(members) >= REPETITION:
+            told.add(asked or answered)
             yield _judge(view, asked, answered, members)
+    if tags_expected(view) and tags_observable(view) and view.vantage.role is not Role.ANY:
+        for vlan, guests in _come_untagged(view).items():
+            if vlan not in told:
+                yield _untagged(view, vlan, guests)
+
+
+def _come_untagged(view: View) -> dict[int, list[Talker]]:
+    """Guests of other hosts that arrive without the tag that their network has here, by that VLAN."""
+    tagged = {one.vlan for one in view.talkers if one.sent and one.vlan and one.vni is None and _remote(view, one)}
+    found: dict[int, list[Talker]] = {}
+    for one in view.talkers:
+        if one.vlan or one.vni is not None or one.sent < REPETITION or one.received or not is_guest(one.mac):
+            continue
+        vlans = vlans_of_network(view, one.mac) - tagged if _remote(view, one) else frozenset()
+        if len(vlans) == 1 and tagged:
+            found.setdefault(min(vlans), []).append(one)
+    return found
+
+
+def _remote(view: View, talker: Talker) -> bool:
+    return is_local(view, talker.mac) is False
+
+
+def _untagged(view: View, vlan: int, guests: Sequence[Talker]) -> Finding:
+    macs = listed(one.mac for one in guests[:3])
+    return RULE.finding(
+        subject=Subject(vlan=vlan),
+        severity=Severity.WARNING,
+        confidence=Confidence.LIKELY,
+        summary=f"Frames of {macs} come in untagged and unanswered; their network is tagged {vlan} at this trunk.",
+        evidence=(
+            cite(view, (number for one in guests for number in one.frames), f"untagged, from hosts beyond; not {vlan}"),
+        ),
+        filter=f"eth.src in {{{', '.join(one.mac for one in guests[:8])}}} && !vlan",
+        first_ns=min(one.first_ns or 0 for one in guests),
+        last_ns=max(one.last_ns or 0 for one in guests),
+        alternatives=("the guest's own host sends it untagged: its tap is in the wrong bridge there",),
+        limits=("one capture cannot tell who took the tag away",),
+        next_steps=next_steps(view, vlan),
+    )
 
 
 def _judge(view: View, asked: int, answered: int, members: Sequence[Crossing]) -> Finding:
@@ -60,7 +108,7 @@ def _judge(view: View, asked: int, answered: int, members: Sequence[Crossing]) -
         outcome = "and whether they are taken is not seen"
     severity = Severity.INFO if taken else Severity.ERROR if again >= REPETITION - 1 else Severity.WARNING
     return RULE.finding(
-        subject=Subject(vlan=asked),
+        subject=Subject(vlan=asked or answered),
         severity=severity,
         confidence=Confidence.CERTAIN if again and not taken else Confidence.LIKELY,
         summary=(
@@ -77,17 +125,22 @@ def _judge(view: View, asked: int, answered: int, members: Sequence[Crossing]) -
             else ("the NIC or its driver drops the tag: a mirror of the switch port tells",)
         ),
         limits=("one capture cannot tell which switch on the way changes the tag",),
-        next_steps=(
-            NextStep(
-                where="switch, port of this host",
-                command="show interfaces trunk; show interfaces switchport",
-                meaning=f"VLAN {asked or answered} must be tagged there, so not the port's native VLAN, and not mapped to another",
-            ),
-            NextStep(
-                where="this host",
-                command=f"ethtool -k {view.vantage.interface or 'NIC'} | grep vlan; ip -d link show",
-                meaning="with receive VLAN offload off, a capture shows the tags as they are on the wire",
-            ),
+        next_steps=next_steps(view, asked or answered),
+    )
+
+
+def next_steps(view: View, vlan: int) -> tuple[NextStep, ...]:
+    """Where a tag may have been changed."""
+    return (
+        NextStep(
+            where="switch, port of this host",
+            command="show interfaces trunk; show interfaces switchport",
+            meaning=f"VLAN {vlan} must be tagged there: not the port's native VLAN, and not mapped to another",
+        ),
+        NextStep(
+            where="this host",
+            command=f"ethtool -k {view.vantage.interface or 'NIC'} | grep vlan; ip -d link show",
+            meaning="with receive VLAN offload off, a capture shows the tags as they are on the wire",
         ),
     )
 

@@ -37,7 +37,7 @@ from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.two_way import answered_vlans
 from pcapdx.rules.definitions.windows import ARP_AFTER, BURST, DHCP_SPREAD, DHCP_TRIES, TWO_PATHS
-from pcapdx.rules.definitions.wording import cite, duration, listed, times
+from pcapdx.rules.definitions.wording import at_least, cite, duration, listed, times
 from pcapdx.vantage import Role
 
 VLAN_SPREAD = DHCP_SPREAD
@@ -53,6 +53,8 @@ class Asking:
     arp_askers: tuple[str, ...]
     arp_targets: tuple[str, ...]
     arp_requests: int
+    arp_times: str
+    """That many, in words."""
     frames: tuple[int, ...]
     first_ns: int
     last_ns: int
@@ -70,7 +72,7 @@ class Asking:
         if self.discovers:
             parts.append(f"{listed(self.clients)} asked for an address {times(self.discovers)}")
         if self.arp_requests:
-            parts.append(f"{listed(self.arp_askers)} asked for {listed(self.arp_targets)} {times(self.arp_requests)}")
+            parts.append(f"{listed(self.arp_askers)} asked for {listed(self.arp_targets)} {self.arp_times}")
         return f"{listed(parts)} in {span}"
 
 
@@ -108,7 +110,10 @@ def unanswered(view: View, vlan: int) -> Asking | None:
     silent = [one for one in arp_silent(view) if one.vlan == vlan and one.vni is None]
     moments = [moment for asked in clients.values() for moment in asked]
     arp_frames = [number for one in silent for number in one.frames]
-    bounds = [*(ts_ns for ts_ns, _ in moments), *(ts for one in silent for ts in (one.first_ns, one.last_ns))]
+    askers = {one.asker_mac for one in silent}
+    # of many equal requests only some are read; an asker that is not answered asks until its last frame
+    until = [one.last_ns for one in view.talkers if one.mac in askers and one.vlan == vlan and one.last_ns is not None]
+    bounds = [*(ts_ns for ts_ns, _ in moments), *(one.first_ns for one in silent), *until]
     if not bounds or max(bounds) - min(bounds) < VLAN_SPREAD:
         return None
     if len(moments) < DHCP_TRIES and len(moments) + len(arp_frames) < BURST:
@@ -116,9 +121,10 @@ def unanswered(view: View, vlan: int) -> Asking | None:
     return Asking(
         clients=tuple(clients),
         discovers=len(moments),
-        arp_askers=tuple(dict.fromkeys(one.asker_mac for one in silent)),
+        arp_askers=tuple(sorted(askers)),
         arp_targets=tuple(dict.fromkeys(one.target_ip for one in silent)),
         arp_requests=len(arp_frames),
+        arp_times=at_least(view, len(arp_frames), "arp"),
         frames=tuple(sorted([*(number for _, number in moments), *arp_frames])),
         first_ns=min(bounds),
         last_ns=max(bounds),

@@ -73,9 +73,11 @@ def _broadcasts(view: View) -> Iterator[tuple[Key, Seen[object]]]:
         message = arp.message
         key = ("arp", arp.frame.eth_src, message.op, message.sender_mac, message.sender_ip, message.target_ip)
         found.append((key, arp))
-    for dhcp in view.messages(Dhcp):
-        if not dhcp.message.relayed:
-            found.append((("dhcp", dhcp.frame.eth_src, dhcp.message.xid, dhcp.message.chaddr, dhcp.message.op), dhcp))
+    found.extend(
+        (("dhcp", one.frame.eth_src, one.message.xid, one.message.chaddr, one.message.op), one)
+        for one in view.messages(Dhcp)
+        if not one.message.relayed
+    )
     found.sort(key=lambda one: (one[1].ts_ns, one[1].number))
     return (one for one in found if _counts(one[1].frame))
 

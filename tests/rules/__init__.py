@@ -1,0 +1,1 @@
+"""Tests of rules: guards and boundaries; what labelled captures show is tested with them."""
