@@ -10,22 +10,21 @@ Bytes are read by :mod:`dissectors.tls`; here is what its messages mean for a co
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
 
 from dissectors.http import path_of
-from dissectors.tls import Certificate, CertificateChain, Message, PlainKind, TlsHandshake
+from dissectors.tls import Certificate, CertificateChain, PlainKind, TlsHandshake
 from dissectors.tls import pair as pair_tls
-from pcapdx.dissect import Dissector, Seen, Traffic
+from pcapdx.dissect import Dissector, Traffic
 
 __all__ = [
     "DISSECTOR",
     "ChainVerdict",
     "ConsoleHandshake",
     "ConsolePage",
-    "ConsoleTls",
     "DateVerdict",
     "NameVerdict",
     "console_page",
@@ -84,18 +83,6 @@ class ConsolePage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleTls:
-    """A TLS message on a console port."""
-
-    part: Message
-
-    @property
-    def label(self) -> str:
-        """The message's own."""
-        return self.part.label
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleHandshake:
     """A TLS handshake on a console port, and the three verdicts on the certificate, kept apart."""
 
@@ -115,12 +102,6 @@ class ConsoleHandshake:
     chain_verdict: ChainVerdict
     plain_http: bool
     """One side spoke HTTP without TLS."""
-
-
-def refine(seen: Seen[Message]) -> Iterator[ConsoleTls]:
-    """Every TLS message on a console port."""
-    if _PORTS & {seen.frame.sport, seen.frame.dport}:
-        yield ConsoleTls(part=seen.message)
 
 
 def console_page(target: str) -> ConsolePage | None:
@@ -175,17 +156,12 @@ def _matches(pattern: str, host: str) -> bool:
 
 
 def pair(traffic: Traffic) -> Iterator[ConsoleHandshake]:
-    """One exchange a connection that :func:`dissectors.tls.pair` has one for."""
-    conversations = (
-        replace(conversation, seen=tuple(_unwrapped(seen) for seen in conversation.seen))
-        for conversation in traffic.conversations
+    """One exchange a connection to a console port that :func:`dissectors.tls.pair` has one for."""
+    conversations = tuple(
+        one for one in traffic.conversations if _PORTS & {one.flow.originator.port, one.flow.responder.port}
     )
-    for handshake in pair_tls(Traffic(conversations=tuple(conversations))):
+    for handshake in pair_tls(Traffic(conversations=conversations)):
         yield _judged(handshake)
-
-
-def _unwrapped(seen: Seen[ConsoleTls]) -> Seen[Message]:
-    return Seen(message=seen.message.part, frame=seen.frame, frames=seen.frames, from_originator=seen.from_originator)
 
 
 def _judged(handshake: TlsHandshake) -> ConsoleHandshake:
@@ -231,9 +207,8 @@ def _chain_verdict(leaf: Certificate, chain: CertificateChain) -> ChainVerdict:
 DISSECTOR = Dissector(
     name="console_proxy",
     spec="CloudStack ConsoleProxyInfo, RFC 9525",
-    messages=(ConsoleTls,),
+    messages=(),
     builds_on="tls",
-    refine=refine,
     pair=pair,
     exchanges=(ConsoleHandshake,),
 )

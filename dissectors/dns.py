@@ -24,7 +24,7 @@ _NAME_BYTES = 255
 _A, _NS, _CNAME, _PTR, _AAAA = 1, 2, 5, 12, 28
 _NAMED = frozenset({_NS, _CNAME, _PTR})
 _SECOND = 10**9
-_SAMPLE = Sample(first=8, every_ns=_SECOND, key_start=2, by_ends=False)  # the same question, whoever asks it
+_SAMPLE = Sample(first=4, every_ns=10 * _SECOND, key_start=2, by_ends=False)  # the same question, whoever asks it
 _TYPES = {_A: "A", _NS: "NS", _CNAME: "CNAME", 6: "SOA", _PTR: "PTR", 15: "MX", 16: "TXT", _AAAA: "AAAA", 33: "SRV"}
 _RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 

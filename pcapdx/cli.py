@@ -4,6 +4,7 @@ Exit status: 0 nothing at or above ``--fail-on``, 1 threshold reached, 2 could n
 result is partial. The report goes to standard output, words for people to standard error.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -130,6 +131,8 @@ def live(
             finding = one.finding
             click.echo(f"{finding.severity.value} {finding.code}  {plain(finding.summary)}", err=True)
         analysis = session.finish()
+        if session.last_words is not None:
+            click.echo(f"pcapdx: the capture ended by itself: {plain(session.last_words)}", err=True)
     document = document_of(analysis)
     _write(_rendered(document, analysis, form, output, ""), output)
     _exit(analysis, document, fail_on)
@@ -273,6 +276,8 @@ def main() -> None:
     """The console script: turns errors into one line and exit status 2, and is silent on a closed pipe."""
     # NumPy's linear algebra is not used; its threads would be started at import all the same
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # a run makes many values and hardly a circle; looking for circles would take a third of its time
+    gc.disable()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -333,6 +333,9 @@ class Dissector:
     tcp_ports: frozenset[int] = frozenset()
     tcp_first_bytes: frozenset[int] = frozenset()
     """First payload byte of a TCP direction, on any port."""
+    stream_sample: Sample | None = None
+    """Which of many alike streams are worth reading: alike when VLAN, server port and the first eight bytes of payload
+    are equal (and the addresses, where ``by_ends``)."""
     stream_bytes: int = 65_536
     """How much of each direction of a TCP stream it can use."""
     sample: Sample | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dissectors.http.body import Body, BodyKind, describe
 from dissectors.http.exchange import Ended, join
 from dissectors.http.reader import Raw, messages
-from pcapdx.dissect import Cursor, Dissector, Flow, Seen, Traffic
+from pcapdx.dissect import Cursor, Dissector, Flow, Sample, Seen, Traffic
 
 __all__ = ["DISSECTOR", "Body", "BodyKind", "Ended", "HttpExchange", "HttpRequest", "HttpResponse", "masked", "path_of"]
 
@@ -228,7 +228,9 @@ DISSECTOR = Dissector(
     tcp_first_bytes=frozenset(b"GHPDOCT"),  # GET HEAD HTTP/ POST PUT PATCH DELETE OPTIONS CONNECT TRACE
     # The largest body that matters, user-data, has 24 KiB unless the operator raised vm.userdata.max.length (32 KiB in
     # base64); the rest of a trunk's HTTP is downloads.
-    stream_bytes=32_768,
+    stream_bytes=40_960,
+    # browsing comes in thousands of alike streams; a metadata request begins otherwise and is a kind of its own
+    stream_sample=Sample(first=128, every_ns=1_000_000_000, by_ends=False),
     pair=pair,
     exchanges=(HttpExchange,),
     secrets={

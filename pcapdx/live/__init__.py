@@ -1,1 +1,1 @@
-"""Live capture: a small privileged child hands packets on, this process parses them as an ordinary user would a file."""
+"""Live capture: a small privileged child hands packets on; this process parses them as it would a file."""

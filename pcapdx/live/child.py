@@ -1,7 +1,7 @@
 """The child that captures: tcpdump, else dumpcap, else scapy's sniffer, whichever is installed.
 
-What it writes on its standard output is a pcap or pcapng stream. Stopping takes care that what the kernel still holds is
-written first: tcpdump's block time-out is a second, and a SIGINT before that loses the block.
+What it writes on its standard output is a pcap or pcapng stream. Stopping takes care that what the kernel still holds
+is written first: tcpdump's block time-out is a second, and a SIGINT before that loses the block.
 """
 
 import os
@@ -23,6 +23,7 @@ FLUSH_S = 1.3
 STOP_S = 5.0
 
 _DROPPED = re.compile(r"^(\d+) packets? dropped by kernel", re.MULTILINE)
+_COUNTS = re.compile(r"\d+ packets? |Packets ")
 _SNIFFER = """
 import os, sys
 from scapy.all import conf, sniff
@@ -43,9 +44,9 @@ def tool() -> str:
     return next((name for name in ("tcpdump", "dumpcap") if shutil.which(name)), "scapy")
 
 
-def command(interface: str, expression: str, *, with_tool: str | None = None) -> list[str]:
+def command(interface: str, expression: str) -> list[str]:
     """The child's command line; an empty ``expression`` captures everything."""
-    name = with_tool or tool()
+    name = tool()
     if name == "tcpdump":
         user = ["-Z", "nobody"] if os.geteuid() == 0 else []
         options = ["-U", "-s0", "-n", "-B", str(BUFFER_KIB), "--time-stamp-precision=nano", *user]
@@ -59,8 +60,7 @@ class Child:
     """A capturing process. ``stdout`` is the stream to read; :meth:`stop` ends it and tells how it went."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._began = time.monotonic()
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 # read until the very end
         # a session of its own: Ctrl-C must reach us alone, so that the child can be stopped in order
         self._process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
@@ -97,10 +97,15 @@ class Child:
         match = _DROPPED.search(self.messages())
         return int(match[1]) if match else None
 
+    @property
+    def last_words(self) -> str:
+        """The last line it wrote to its standard error, counts left out."""
+        lines = [line.strip() for line in self.messages().splitlines() if line.strip() and not _COUNTS.match(line)]
+        return lines[-1] if lines else "the capturing program said nothing"
+
     def failure(self, interface: str) -> CaptureError:
         """The error for a child that never began to write a capture."""
-        lines = [line.strip() for line in self.messages().splitlines() if line.strip()]
-        text = lines[-1] if lines else "the capturing program said nothing"
+        text = self.last_words
         if "permission" in text.lower() or "not permitted" in text.lower():
             text = "this user may not capture; run as root, or give tcpdump the capabilities cap_net_raw,cap_net_admin"
         return CaptureError(f"{interface}: {text}")

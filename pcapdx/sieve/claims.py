@@ -23,6 +23,8 @@ UDP_PORTS, TCP_PORTS, ETHERTYPES = 0, 1 << 16, 2 << 16
 IP_PROTOCOLS, LLC_SAPS, TCP_FIRST_BYTES = 3 << 16, (3 << 16) + 256, (3 << 16) + 512
 MASKS = (3 << 16) + 768
 
+EVERYTHING = Sample(first=0, every_ns=0)
+
 MAC_ROW = np.dtype([("mac", "i8"), ("mask", "i8")])
 SAMPLE_ROW = np.dtype([("digest", "i8"), ("count", "i8"), ("last_ns", "i8")])
 SETTING = np.dtype(
@@ -33,7 +35,10 @@ SETTING = np.dtype(
         ("every_ns", "i8"),  # then one in so long
         ("key_start", "i8"),
         ("by_ends", "i8"),  # 1: addresses make frames alike, too
-        ("left_out", "i8"),  # frames counted instead of handed on
+        ("stream_first", "i8"),  # the same for streams
+        ("stream_every_ns", "i8"),
+        ("stream_by_ends", "i8"),
+        ("left_out", "i8"),  # frames (of streams: streams) counted instead of handed on
     ]
 )
 
@@ -72,7 +77,8 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
         for begin, values in declared:
             for value in values(one):
                 masks[begin + value] |= 1 << bit
-        sample = one.sample if thin_out and one.sample else Sample(first=0, every_ns=0)
+        sample = one.sample if thin_out and one.sample else EVERYTHING
+        streams = one.stream_sample if thin_out and one.stream_sample else EVERYTHING
         settings[bit] = (
             one.stream_bytes,
             one.layer,
@@ -80,6 +86,9 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
             sample.every_ns,
             sample.key_start,
             sample.by_ends,
+            streams.first,
+            streams.every_ns,
+            streams.by_ends,
             0,
         )
     wanted = sorted({mac for one in dissectors for mac in one.eth_dsts})
@@ -131,7 +140,15 @@ def claim_tags(row: Array, talker: Array, mask: int, settings: Array) -> int:
 
 
 def claim_stream(
-    data: Any, start: int, row: Array, flow: Array, sender: Array, receiver: Array, masks: Array, settings: Array
+    data: Any,
+    start: int,
+    row: Array,
+    flow: Array,
+    sender: Array,
+    receiver: Array,
+    masks: Array,
+    settings: Array,
+    samples: Array,
 ) -> int:
     """Mask of the dissectors that want this TCP segment: by the flow's ports, or a direction's first payload byte."""
     if sender["packets"] + receiver["packets"] == 1:
@@ -143,6 +160,8 @@ def claim_stream(
     if sender["payload_frame"] == row["number"]:
         first = data[start + int(row["payload_offset"])]
         add_claims(flow, int(masks[TCP_FIRST_BYTES + first]), settings)
+        if receiver["payload_bytes"] == 0 and flow["claims"] != 0:
+            thin_out_streams(data, start, row, flow, settings, samples)
     limit = int(flow["stream_limit"])
     if limit == 0 or sender["spooled"] >= limit:
         return 0
@@ -158,6 +177,27 @@ def add_claims(flow: Array, mask: int, settings: Array) -> None:
     for i in range(len(settings)):
         if mask >> i & 1 and settings[i]["stream_bytes"] > flow["stream_limit"]:
             flow["stream_limit"] = settings[i]["stream_bytes"]
+
+
+def thin_out_streams(data: Any, start: int, row: Array, flow: Array, settings: Array, samples: Array) -> None:
+    """Takes from a flow, at its first payload, the claims of dissectors that have seen enough streams like it."""
+    at = int(row["payload_offset"])
+    kind = hash_bytes(data, start + at, max(0, min(8, int(row["end_offset"]) - at)), int(flow["vlan_key"]))
+    kind = mix(kind, int(flow["dport"]))
+    claims = int(flow["claims"])
+    for i in range(len(settings)):
+        setting = settings[i]
+        if claims >> i & 1 == 0 or setting["stream_first"] == 0:
+            continue
+        digest = mix(kind, i + 211)
+        if setting["stream_by_ends"]:
+            digest = mix(mix(digest, int(flow["src3"])), int(flow["dst3"]))
+        if not fresh(digest, clock(row), int(setting["stream_first"]), int(setting["stream_every_ns"]), samples):
+            claims &= ~(1 << i)
+            setting["left_out"] += 1
+    flow["claims"] = claims
+    if claims == 0:
+        flow["stream_limit"] = 0
 
 
 def thin_out(data: Any, start: int, row: Array, key: int, mask: int, settings: Array, samples: Array) -> int:
@@ -192,14 +232,18 @@ def wanted(data: Any, start: int, row: Array, digest: int, setting: Array, sampl
         digest = mix(mix(digest, int(row["src3"])), int(row["dst3"]))
     count = max(0, min(SAMPLED_BYTES, int(row["end_offset"]) - at))
     digest = hash_bytes(data, start + at, count, digest)
-    now = clock(row)
+    return fresh(digest, clock(row), int(setting["first"]), int(setting["every_ns"]), samples)
+
+
+def fresh(digest: int, now: int, first: int, every_ns: int, samples: Array) -> bool:
+    """Whether what a digest stands for is among the first of its kind, or the last one is long enough ago."""
     # four neighbouring places: a newcomer takes that of the kind that was handed on the longest ago
     base = digest & (len(samples) - 4)
     oldest = base
     for place in range(base, base + 4):
         slot = samples[place]
         if slot["digest"] == digest:
-            if slot["count"] < setting["first"] or now - int(slot["last_ns"]) >= setting["every_ns"]:
+            if slot["count"] < first or now - int(slot["last_ns"]) >= every_ns:
                 slot["count"] += 1
                 slot["last_ns"] = now
                 return True

@@ -1,5 +1,6 @@
 """Drives the sweep over a capture's blocks: owns the tables, grows them, and hands on the frames that were claimed."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ REPEAT_SLOTS = 1 << 13
 TWIN_SLOTS = 1 << 15
 SMALL_SLOTS = 1 << 10
 """Slots of the direct-mapped tables for the plain twin: a small capture should not wait for megabytes of zeros."""
+
+SWITCH_S = 0.0002
 
 TWIN = np.dtype([("digest", "i8"), ("ts_ns", "i8"), ("vlan_key", "i8")])
 
@@ -85,6 +88,8 @@ class Sieve:
                 yield self.feed(block)
                 continue
             yield self.feed(block)
+            # the thread needs the lock for a moment a block, and should not wait five milliseconds for each
+            sys.setswitchinterval(SWITCH_S)
             with ThreadPoolExecutor(1, "sieve") as worker:
                 ahead = worker.submit(self._next, blocks)
                 while (claimed := ahead.result()) is not None:

@@ -90,7 +90,9 @@ def sweep(data: Any, records: Array, frames: Array, claimed: Array, first: int, 
                 sender, receiver = sides[2 * index + side], sides[2 * index + 1 - side]
                 fresh = count_flow(row, sender, receiver)
                 if row["ip_protocol"] == TCP:
-                    mask |= claim_stream(data, start, row, flows[index], sender, receiver, masks, settings)
+                    mask |= claim_stream(
+                        data, start, row, flows[index], sender, receiver, masks, settings, claims.samples
+                    )
         if at >= 0 and (fresh or row["ethertype"] == ARP):
             bind_address(data, start, key, row, talkers[at], bindings, tables.binding_index, counters, state)
         if mask != 0:

@@ -9,19 +9,17 @@ from dissectors.console_proxy import (
     ChainVerdict,
     ConsoleHandshake,
     ConsolePage,
-    ConsoleTls,
     DateVerdict,
     NameVerdict,
     console_page,
     covers,
     dashed_ip,
     pair,
-    refine,
 )
 from dissectors.tls import Certificate, read
 from dissectors.tls.certificate import parse
-from pcapdx.dissect import Conversation, Cursor, Traffic
-from tests.dissectors.feeding import SERVER, mutated, seen, survives, talk
+from pcapdx.dissect import Conversation, Traffic
+from tests.dissectors.feeding import SERVER, mutated, survives, talk
 from tests.dissectors.handshakes import NAMES, NOT_AFTER, NOT_BEFORE, Talk, at_ns, chain, handshake, issue
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -30,7 +28,7 @@ WITHIN, BEFORE, AFTER = (at_ns(datetime(year, 6, 1, tzinfo=UTC)) for year in (20
 
 def judged(flights: Talk, at: int = WITHIN) -> ConsoleHandshake:
     """The exchange of these flights, as if recorded at that time."""
-    conversation = talk(read, flights, 8443, refine=refine)
+    conversation = talk(read, flights, 8443)
     moved = tuple(
         type(one)(
             message=one.message,
@@ -54,12 +52,6 @@ def certificate(common_name: str | None = None, **names: Any) -> Certificate:
     found = parse(issue(common_name, **names).der)
     assert found is not None
     return found
-
-
-def test_messages_wrap_those_of_tls() -> None:
-    (hello, *_) = read(Cursor(handshake(V12)[0][1]))
-    assert list(refine(seen(hello, sport=40_000, dport=8443))) == [ConsoleTls(part=hello)]
-    assert list(refine(seen(hello, sport=40_000, dport=8250))) == []
 
 
 def test_good_certificate() -> None:
@@ -186,4 +178,4 @@ def test_pages_of_a_console(target: str, page: ConsolePage | None) -> None:
 @given(mutated(handshake(V12)[1][1], handshake(V12)[0][1]))
 def test_hostile_bytes(data: bytes) -> None:
     survives(read, data)
-    list(pair(Traffic(conversations=(talk(read, [("<", data), (">", data)], 443, refine=refine),))))
+    list(pair(Traffic(conversations=(talk(read, [("<", data), (">", data)], 443),))))

@@ -72,9 +72,8 @@ def stream(flights: Iterable[tuple[str, bytes]], *, sport: int, dport: int) -> I
     sent = {">": 1000, "<": 2000}
 
     def segment(way: str, flags: str, data: bytes = b"") -> Packet:
-        ports = {"sport": sport, "dport": dport} if way == ">" else {"sport": dport, "dport": sport}
-        other = "<" if way == ">" else ">"
-        tcp = TCP(flags=flags, seq=sent[way], ack=sent[other] if flags != "S" else 0, **ports)
+        source, target, other = (sport, dport, "<") if way == ">" else (dport, sport, ">")
+        tcp = TCP(sport=source, dport=target, flags=flags, seq=sent[way], ack=sent[other] if flags != "S" else 0)
         sent[way] += len(data) + ("S" in flags or "F" in flags)
         return (there if way == ">" else back) / tcp / (Raw(data) if data else b"")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from pcapdx.model import Finding, Proof
 from pcapdx.report.decoded import for_tshark
 from tests import labelled
 
@@ -38,7 +39,8 @@ def printed() -> Iterator[Printed]:
     for name in sorted(labelled.CASES):
         paths = {one.name: one.path for one in labelled.CASES[name].arguments}
         diagnosed = labelled.analysis(name).diagnosed
-        for one in (*(linked.finding for linked in diagnosed.findings), *diagnosed.proofs):
+        verdicts: list[Finding | Proof] = [*(linked.finding for linked in diagnosed.findings), *diagnosed.proofs]
+        for one in verdicts:
             cited: dict[str, set[int]] = {}
             for piece in one.evidence:
                 cited.setdefault(piece.capture, set()).update(piece.frames)

@@ -10,11 +10,12 @@ import pytest
 
 from pcapdx.report import html, ladder, timeline
 from pcapdx.report.document import Document
+from pcapdx.report.words import headline
 from tests import labelled
 from tests.report.hostile import STRINGS, poisoned
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Dialog
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -65,8 +66,12 @@ class Opened:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.page.on("dialog", self._dismiss)
         self.page.goto(path.as_uri())
+
+    def _dismiss(self, dialog: "Dialog") -> None:
+        self.complaints.append(dialog.message)
+        dialog.dismiss()
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)
@@ -86,7 +91,7 @@ def test_page_is_whole_and_fits(name: str, width: int, browser: "Browser", tmp_p
     assert seen.asked == [seen.page.url]
     assert not seen.complaints
     assert seen.evaluate("document.documentElement.scrollWidth") <= width
-    assert seen.page.locator("h1").inner_text().rstrip(".") == html.headline(labelled.document(name)).rstrip(".")
+    assert seen.page.locator("h1").inner_text().rstrip(".") == headline(labelled.document(name)).rstrip(".")
     assert seen.page.locator("script").count() == 0
     assert seen.page.locator("figure svg").count() == 1
 
@@ -121,8 +126,9 @@ def test_page_reads_without_script(name: str, browser: "Browser", tmp_path: Path
     page = browser.new_page(java_script_enabled=False)
     page.goto(path.as_uri())
     words = page.locator("main").inner_text()
-    for one in (*labelled.document(name).findings[:1], *labelled.document(name).proofs[:1]):
-        assert one.summary.rstrip(".") in " ".join(words.split())
+    document = labelled.document(name)
+    for summary in (*(one.summary for one in document.diagnoses[:1]), *(one.summary for one in document.proofs[:1])):
+        assert summary.rstrip(".") in " ".join(words.split())
 
 
 @each_case

@@ -5,6 +5,7 @@ tape.add(0, arp_request(GUEST, "10.1.1.7", "10.1.1.1"), vlan=101)
 assert tape.codes(tmp_path, role=Role.NIC) == {...}
 """
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def udp(mac: str, ip: str, to_ip: str, port: int, *, to_mac: str = EVERYBODY, si
     return Ether(src=mac, dst=to_mac) / IP(src=ip, dst=to_ip, id=0) / UDP(sport=port, dport=port) / Raw(b"u" * size)
 
 
-def _from_client(mac: str, xid: int, options: list[object]) -> Packet:
+def _from_client(mac: str, xid: int, options: Sequence[object]) -> Packet:
     bootp = BOOTP(op=1, xid=xid, chaddr=bytes.fromhex(mac.replace(":", "")))
     ip = IP(src="0.0.0.0", dst="255.255.255.255")
     return Ether(src=mac, dst=EVERYBODY) / ip / UDP(sport=68, dport=67) / bootp / DHCP(options=options)

@@ -49,7 +49,7 @@ def host_nfs_without_portmapper(lab: Lab) -> None:
     time.sleep(0.5)
     with lab.record(*pod.at(host), compress="gz", linger=1):
         connects(host, f"{pod.prefix}.32", 111, tries=4)
-        words = f"head -c 40000 /dev/urandom | socat -u - TCP:{pod.prefix}.32:2049"
+        words = f"head -c 40000 /dev/zero | socat -u - TCP:{pod.prefix}.32:2049"
         host.ns.run("sh", "-c", words)
     lab.shows("tcp.flags.reset == 1 && tcp.srcport == 111", 4)
     lab.shows("tcp.dstport == 2049 && tcp.len > 0", 5)
@@ -73,7 +73,7 @@ def _jumbo(lab: Lab, prefix: str, behave: middlebox.Behaviour) -> tuple[Manageme
 
 def _writes(host: Machine, server: str, seconds: float) -> None:
     """Small calls with pauses, then a large write, on one connection."""
-    calls = "for n in 1 2 3 4; do head -c 180 /dev/zero; sleep 0.3; done; head -c 90000 /dev/urandom; sleep 30"
+    calls = "for n in 1 2 3 4; do head -c 180 /dev/zero; sleep 0.3; done; head -c 90000 /dev/zero; sleep 30"
     host.ns.run("sh", "-c", f"({calls}) | socat -u - TCP:{server}:2049", check=False, seconds=seconds)
 
 
@@ -103,7 +103,7 @@ def host_storage_mtu_blackhole_read(lab: Lab) -> None:
     pod.switch.ns.run("nft", "add", "table", "bridge", "lab")
     pod.switch.ns.run("nft", "add chain bridge lab forward { type filter hook forward priority 0; }")
     pod.switch.ns.run("nft", "add rule bridge lab forward meta length gt 1518 drop")
-    answer = "head -c 120 >/dev/null; head -c 90 /dev/zero; sleep 0.3; head -c 60000 /dev/urandom; sleep 30"
+    answer = "head -c 120 >/dev/null; head -c 90 /dev/zero; sleep 0.3; head -c 60000 /dev/zero; sleep 30"
     nas.ns.spawn("socat", "TCP-LISTEN:2049,fork,reuseaddr", f"SYSTEM:{answer}")
     time.sleep(0.5)
     with lab.record(*pod.at(nas), told=False, compress="gz", linger=1):

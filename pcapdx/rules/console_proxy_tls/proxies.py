@@ -10,6 +10,7 @@ from pcapdx.rules.definitions.windows import SECOND
 
 VNC_PORTS = range(5900, 6101)
 AGENT = 8250
+SECURE_WEBSOCKET = 8443
 WEBSOCKET_BEFORE = 5 * SECOND
 
 
@@ -22,7 +23,7 @@ def websocket_moments(view: View) -> tuple[int, ...]:
     secured = [
         one.handshake.server_hello.ts_ns
         for one in handshakes(view)
-        if one.handshake.completed and one.handshake.server_hello is not None
+        if one.handshake.port == SECURE_WEBSOCKET and one.handshake.completed and one.handshake.server_hello is not None
     ]
     return tuple(sorted((*clear, *secured)))
 

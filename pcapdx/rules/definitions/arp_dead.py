@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dissectors.arp import ArpExchange
 from pcapdx.case import View
 from pcapdx.rules.definitions.observable import hears
-from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_SPREAD, ARP_TRIES
+from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_RETRY, ARP_SPREAD, ARP_TRIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,18 @@ class ArpDead:
     vlan: int
     vni: int | None
     frames: tuple[int, ...]
+    moments: tuple[int, ...]
+    """When each of these requests was sent."""
     first_ns: int
     last_ns: int
+
+    @property
+    def retried(self) -> bool:
+        """Asked again and again within seconds: who is answered asks again minutes later, if at all."""
+        return any(
+            later - first <= ARP_RETRY
+            for first, later in zip(self.moments, self.moments[ARP_TRIES - 1 :], strict=False)
+        )
 
     @property
     def probe(self) -> bool:
@@ -60,6 +70,7 @@ def arp_silent(view: View) -> Iterator[ArpDead]:
             vlan=vlan,
             vni=vni,
             frames=tuple(one.number for one in requests),
+            moments=tuple(one.ts_ns for one in requests),
             first_ns=first_ns,
             last_ns=last_ns,
         )

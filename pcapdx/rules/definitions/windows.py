@@ -12,6 +12,8 @@ DHCP_SPREAD = 10 * SECOND
 ARP_TRIES = 3
 """The kernel's own limit."""
 ARP_SPREAD = 2 * SECOND
+ARP_RETRY = 5 * SECOND
+"""Three tries come a second apart; a capture at a busy NIC may lose one."""
 ARP_AFTER = 2 * SECOND
 """The capture must run on so long after the last request."""
 

@@ -52,7 +52,7 @@ def check(view: View) -> Iterator[Finding]:
     for flow in view.flows.take(_candidates(view)):
         for sender, receiver in ((flow.originator, flow.responder), (flow.responder, flow.originator)):
             ends = sender.ip, receiver.ip
-            if _stuck(sender) and ends not in too_big and ends not in told:
+            if _stuck(sender) and ends not in {*too_big, *told} and not _passed(view, sender, receiver):
                 told.add(ends)
                 yield _finding(view, flow, sender, receiver)
 
@@ -74,6 +74,20 @@ def _stuck(half: Half) -> bool:
         and half.stuck_bytes > STANDARD_MSS
         and half.acked_bytes > 0
         and half.stream_bytes - half.acked_bytes >= half.stuck_bytes
+    )
+
+
+def _passed(view: View, sender: Half, receiver: Half) -> bool:
+    """Whether any connection of the two got more through than so many small segments hold: large ones do pass."""
+    flows = (
+        *view.flows.where(client=sender.ip, server=receiver.ip),
+        *view.flows.where(client=receiver.ip, server=sender.ip),
+    )
+    return any(
+        half.acked_bytes > STANDARD_MSS * half.packets
+        for flow in flows
+        for half in (flow.originator, flow.responder)
+        if half.ip == sender.ip
     )
 
 

@@ -41,6 +41,8 @@ from pcapdx.rules.definitions.wording import cite, in_vlan, listed, times
 
 WITHIN = 60 * SECOND
 BOTH_ANSWER = 1 * SECOND
+TAKEOVER = 5 * SECOND
+"""Who announced an address so shortly before has taken it over on purpose, as VRRP does."""
 CERTAIN = 2
 CLAIMS = 2
 """Of one MAC: a single one may be a frame that was damaged."""
@@ -119,12 +121,15 @@ def _together(view: View, address: Address, macs: Sequence[str]) -> tuple[tuple[
 
 def _returns(claims: Sequence[Seen[Arp]]) -> tuple[Seen[Arp], ...]:
     last: dict[str | None, int] = {}
+    announced: dict[str | None, int] = {}
     before: str | None = None
     found = []
     for one in claims:
         mac = one.message.sender_mac
+        if one.message.gratuitous:
+            announced[mac] = one.ts_ns
         back = before not in (None, mac) and mac in last and one.ts_ns - last[mac] < WITHIN
-        if back and not one.message.gratuitous:
+        if back and (mac not in announced or one.ts_ns - announced[mac] > TAKEOVER):
             found.append(one)
         last[mac], before = one.ts_ns, mac
     return tuple(found)

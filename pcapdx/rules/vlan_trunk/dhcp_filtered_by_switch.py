@@ -45,7 +45,8 @@ def check(case: Case) -> Iterator[Finding]:
             yield RULE.finding(
                 subject=Subject(mac=mac, vlan=vlan),
                 summary=(
-                    f"The switch between {far.name} and {near.name} drops DHCP answers ({in_vlan(vlan)}): the OFFERs to "
+                    f"The switch between {far.name} and {near.name} drops DHCP answers "
+                    f"({in_vlan(vlan)}): the OFFERs to "
                     f"{mac} leave {far.name} {times(len(lost))} and never arrive, while ARP and ping of {server} pass."
                 ),
                 evidence=(

@@ -107,7 +107,7 @@ def unanswered(view: View, vlan: int) -> Asking | None:
         asked = [(one.ts_ns, one.number) for one in exchange.discovers if view.remains_ns(one.ts_ns) >= ARP_AFTER]
         by_client.setdefault(exchange.chaddr, []).extend(asked)
     clients = {mac: asked for mac, asked in by_client.items() if asked and mac not in served}
-    silent = [one for one in arp_silent(view) if one.vlan == vlan and one.vni is None]
+    silent = [one for one in arp_silent(view) if one.vlan == vlan and one.vni is None and one.retried]
     moments = [moment for asked in clients.values() for moment in asked]
     arp_frames = [number for one in silent for number in one.frames]
     askers = {one.asker_mac for one in silent}

@@ -35,15 +35,17 @@ def refused(tape: Tape, port: int, times: int, *, every_s: float = 5, at_s: floa
     return tape
 
 
-def linked(tape: Tape, at_s: float, *, port: int = 8250, source: int = 42000) -> Tape:
+def linked(tape: Tape, at_s: float, *, port: int = 8250, source: int = 42001, size: int = 20) -> Tape:
     """A connection with data both ways for some seconds."""
     tape.add(at_s, tcp(HOST, H_IP, source, SERVER, S_IP, port, "S", seq=100))
     tape.add(at_s + 0.001, tcp(SERVER, S_IP, port, HOST, H_IP, source, "SA", seq=500, ack=101))
     for n in range(4):
-        mine, theirs = 101 + 20 * n, 501 + 20 * n
-        tape.add(at_s + n + 0.1, tcp(HOST, H_IP, source, SERVER, S_IP, port, "PA", seq=mine, ack=theirs, size=20))
-        tape.add(at_s + n + 0.2, tcp(SERVER, S_IP, port, HOST, H_IP, source, "PA", seq=theirs, ack=mine + 20, size=20))
-    return tape.add(at_s + 4, tcp(HOST, H_IP, source, SERVER, S_IP, port, "A", seq=181, ack=581))
+        mine, theirs = 101 + size * n, 501 + 20 * n
+        tape.add(at_s + n + 0.1, tcp(HOST, H_IP, source, SERVER, S_IP, port, "PA", seq=mine, ack=theirs, size=size))
+        tape.add(
+            at_s + n + 0.2, tcp(SERVER, S_IP, port, HOST, H_IP, source, "PA", seq=theirs, ack=mine + size, size=20)
+        )
+    return tape.add(at_s + 4, tcp(HOST, H_IP, source, SERVER, S_IP, port, "A", seq=101 + 4 * size, ack=581))
 
 
 def test_agent_port_silent(tmp_path: Path) -> None:
@@ -143,8 +145,22 @@ def test_large_segments_never_arrive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "tape",
-    [writes(acked=True), writes(again=2), writes(mss=1460, size=1460), writes(size=1400), writes(small=False)],
-    ids=["one got through", "sent again twice", "no jumbo frames", "a small segment", "nothing ever acknowledged"],
+    [
+        writes(acked=True),
+        linked(writes(), 15, port=2049, size=8948),
+        writes(again=2),
+        writes(mss=1460, size=1460),
+        writes(size=1400),
+        writes(small=False),
+    ],
+    ids=[
+        "it got through",
+        "others get through",
+        "sent again twice",
+        "no jumbo frames",
+        "a small one",
+        "none acknowledged",
+    ],
 )
 def test_plain_loss(tmp_path: Path, tape: Tape) -> None:
     assert not tape.findings(tmp_path, "HOST009")

@@ -55,6 +55,15 @@ def test_announced_takeovers(tmp_path: Path) -> None:
     assert not in_turn(ONE, TWO, ONE, TWO, gratuitous=True).findings(tmp_path, "HYP015")
 
 
+def test_a_takeover_whose_announcements_overlap(tmp_path: Path) -> None:
+    """Old and new owner announce at once; what the new one says next is still its takeover."""
+    tape = in_turn(ONE, TWO, gratuitous=True)
+    for n in range(3):
+        tape.add(20 + n / 1000, arp_request(ONE, IP, IP)).add(20.0005 + n / 1000, arp_request(TWO, IP, IP))
+    tape.add(20.3, arp_request(ONE, IP, "10.1.0.1"))
+    assert not tape.findings(tmp_path, "HYP015")
+
+
 def test_more_than_a_minute_apart(tmp_path: Path) -> None:
     assert not in_turn(ONE, TWO, ONE, TWO, every_s=40).findings(tmp_path, "HYP015")
 

@@ -114,3 +114,13 @@ def test_answered_vlans_are_proved(tmp_path: Path) -> None:
     tape.add(1.1, answer("offer", ROUTER, "10.1.0.1", GUEST, "10.1.0.7"), vlan=101)
     proofs = tape.analysis(tmp_path, role=Role.NIC).diagnosed.proofs
     assert {one.subject.vlan for one in proofs if one.code == "VLAN020"} == {101, 102}
+
+
+def test_who_asks_again_after_minutes_was_answered(tmp_path: Path) -> None:
+    """Guests whose router is on the same host renew what they know of it by broadcast; the answers stay there."""
+    tape = trunk()
+    for at in range(0, 300, 30):
+        tape.add(at, arp_request(GUEST, "10.1.0.7", "10.1.0.1"), vlan=101)
+        tape.add(at + 0.1, arp_request("02:01:00:cc:00:18", "10.1.0.8", "10.1.0.1"), vlan=101)
+        tape.add(at + 0.2, arp_reply(FAR, "10.2.0.8", OTHER, "10.2.0.7"), vlan=102, wire=True)
+    assert not tape.findings(tmp_path, "VLAN001", role=Role.NIC)
