@@ -13,7 +13,7 @@ _IPV4 = 0x0800
 _SNAP = bytes.fromhex("aaaa030000000806")
 _NOBODY = "0.0.0.0"
 _ZERO_MAC = "00:00:00:00:00:00"
-_TEN_SECONDS = 10 * 10**9
+_TWENTY_SECONDS = 20 * 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,7 @@ DISSECTOR = Dissector(
     layer=Layer.LINK,
     ethertypes=frozenset({0x0806, 0x8035}),
     llc_saps=frozenset({_SNAP[0]}),
-    sample=Sample(first=8, every_ns=_TEN_SECONDS),
+    sample=Sample(first=6, every_ns=_TWENTY_SECONDS),
     pair=pair,
     exchanges=(ArpExchange,),
 )

@@ -12,7 +12,7 @@ from pcapdx.frame import Tag
 
 _TPIDS = frozenset({0x8100, 0x88A8, 0x9100})
 _MOST_TAGS = 32
-_TEN_SECONDS = 10 * 10**9
+_MINUTE = 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,5 +55,5 @@ DISSECTOR = Dissector(
     layer=Layer.TAGS,
     ethertypes=_TPIDS,
     # A trunk is nothing but tagged frames; at this layer alike means: same sender, same stack.
-    sample=Sample(first=4, every_ns=_TEN_SECONDS),
+    sample=Sample(first=4, every_ns=_MINUTE),
 )

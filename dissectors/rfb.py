@@ -119,6 +119,7 @@ def _session(conversation: Conversation) -> RfbSession:
     )
     said: Rfb = server.message
     version = min(said.version, client.message.version) if client is not None else said.version
+    offered: tuple[int, ...]
     if version < _OLD:
         chosen = said.word
         offered = (said.word,) if said.word else ()

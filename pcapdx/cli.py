@@ -45,7 +45,19 @@ _report_options = _options(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Silent when the reader of standard output has gone (head, less); click itself would exit with status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at exit
+            sys.exit(0)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pcapdx", message="%(prog)s %(version)s")
 def cli() -> None:
     """Names the root cause of CloudStack network faults in packet captures, and proves it by frame numbers."""
@@ -273,7 +285,7 @@ def _exit(analysis: "Analysis", document: "Document", fail_on: str | None) -> No
 
 
 def main() -> None:
-    """The console script: turns errors into one line and exit status 2, and is silent on a closed pipe."""
+    """The console script: turns errors into one line and exit status 2."""
     # NumPy's linear algebra is not used; its threads would be started at import all the same
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # a run makes many values and hardly a circle; looking for circles would take a third of its time
@@ -290,7 +302,3 @@ def main() -> None:
 
         click.echo(f"pcapdx: {plain(str(error))}", err=True)
         sys.exit(COULD_NOT_RUN)
-    except BrokenPipeError:
-        # the reader has gone (head, less): nothing to say, and nothing to flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

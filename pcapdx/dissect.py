@@ -331,8 +331,8 @@ class Dissector:
     ip_protocols: frozenset[int] = frozenset()
     udp_ports: frozenset[int] = frozenset()
     tcp_ports: frozenset[int] = frozenset()
-    tcp_first_bytes: frozenset[int] = frozenset()
-    """First payload byte of a TCP direction, on any port."""
+    tcp_starts: frozenset[bytes] = frozenset()
+    """The two bytes that a TCP direction begins with, on any port."""
     stream_sample: Sample | None = None
     """Which of many alike streams are worth reading: alike when VLAN, server port and the first eight bytes of payload
     are equal (and the addresses, where ``by_ends``)."""

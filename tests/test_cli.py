@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pcapdx import __version__
+from pcapdx.plugins import Plugins
 from tests import labelled
 from tests.conftest import ROOT
 
@@ -199,19 +200,20 @@ class TestAnalyze:
 
 
 class TestOtherCommands:
-    def test_rules(self, plugins: labelled.Plugins) -> None:
+    def test_rules(self, plugins: Plugins) -> None:
         lines = run("rules").stdout.decode().splitlines()
         assert [line.split()[0] for line in lines] == [rule.code for rule in plugins.rules]
 
     @pytest.mark.parametrize("name", ["DHCP001", "dhcp001", "dhcp"])
     def test_explain(self, name: str) -> None:
         words = run("explain", name).stdout.decode()
-        assert len(words.splitlines()) > 5
+        assert len(words.splitlines()) > 2
+        assert "DHCP" in words
 
     def test_explain_something_unknown(self) -> None:
         assert "no rule or dissector named NOPE" in complaint("explain", "NOPE")
 
-    def test_dissectors(self, plugins: labelled.Plugins) -> None:
+    def test_dissectors(self, plugins: Plugins) -> None:
         lines = run("dissectors").stdout.decode().splitlines()
         assert [line.split()[:2] for line in lines] == [
             [one.name, plugins.modules[one.name]] for one in plugins.dissectors

@@ -102,7 +102,7 @@ def reads(one: Dissector) -> str:
         *(f"IP protocol {value}" for value in sorted(one.ip_protocols)),
         *(f"UDP {value}" for value in sorted(one.udp_ports)),
         *(f"TCP {value}" for value in sorted(one.tcp_ports)),
-        *(f"TCP that begins with 0x{value:02x}" for value in sorted(one.tcp_first_bytes)),
+        *(f"TCP that begins with {value!r}" for value in sorted(one.tcp_starts)),
     ]
     return ", ".join(parts) or one.layer.name.lower()
 

@@ -225,9 +225,9 @@ DISSECTOR = Dissector(
     messages=(HttpRequest, HttpResponse),
     read=read,
     tcp_ports=frozenset({80, 443, 3128, 8001, 8080, 8443}),
-    tcp_first_bytes=frozenset(b"GHPDOCT"),  # GET HEAD HTTP/ POST PUT PATCH DELETE OPTIONS CONNECT TRACE
+    tcp_starts=frozenset({b"GE", b"HE", b"HT", b"PO", b"PU", b"PA", b"DE", b"OP", b"CO", b"TR"}),
     # The largest body that matters, user-data, has 24 KiB unless the operator raised vm.userdata.max.length (32 KiB in
-    # base64); the rest of a trunk's HTTP is downloads.
+    # base64); with heads and some repeated segments that is enough. The rest of a trunk's HTTP is downloads.
     stream_bytes=40_960,
     # browsing comes in thousands of alike streams; a metadata request begins otherwise and is a kind of its own
     stream_sample=Sample(first=128, every_ns=1_000_000_000, by_ends=False),

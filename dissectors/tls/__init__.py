@@ -165,9 +165,9 @@ DISSECTOR = Dissector(
     messages=(ClientHello, ServerHello, CertificateChain, Alert, HandshakeMessage, EncryptedRecord, NotTls),
     read=read,
     tcp_ports=frozenset({443, 8250, 8443}),
-    tcp_first_bytes=frozenset({0x16}),
+    tcp_starts=frozenset({b"\x16\x03"}),
     # A server's flight with a chain of six large certificates has half of it; what follows is encrypted.
-    stream_bytes=32_768,
+    stream_bytes=16_384,
     pair=pair,
     exchanges=(TlsHandshake,),
 )

@@ -57,7 +57,7 @@ class Feed:
 
     def __init__(self, dissectors: Sequence[Dissector], capture: str, *, strict: bool = False) -> None:
         self._dissectors = tuple(dissectors)
-        self._stream_mask = sum(1 << i for i, one in enumerate(dissectors) if one.tcp_ports or one.tcp_first_bytes)
+        self._stream_mask = sum(1 << i for i, one in enumerate(dissectors) if one.tcp_ports or one.tcp_starts)
         self._datagram_mask = sum(1 << i for i, one in enumerate(dissectors) if _claims_datagrams(one))
         self._strict = strict
         """Let a dissector's bug escape (tests) instead of reporting it."""

@@ -12,6 +12,7 @@ import numpy as np
 from pcapdx.dissect import Dissector, Sample
 from pcapdx.frame import TWIN
 from pcapdx.sieve.columns import Array
+from pcapdx.sieve.layers import be16
 from pcapdx.sieve.tables import clock, hash_bytes, mix
 
 MOST_DISSECTORS = 63
@@ -20,9 +21,12 @@ SAMPLED_BYTES = 64
 
 # where in the one look-up table the masks of each kind of claim begin
 UDP_PORTS, TCP_PORTS, ETHERTYPES = 0, 1 << 16, 2 << 16
-IP_PROTOCOLS, LLC_SAPS, TCP_FIRST_BYTES = 3 << 16, (3 << 16) + 256, (3 << 16) + 512
-MASKS = (3 << 16) + 768
+TCP_STARTS = 3 << 16
+IP_PROTOCOLS, LLC_SAPS = 4 << 16, (4 << 16) + 256
+MASKS = (4 << 16) + 512
 
+WHOLE_STREAM = 256 << 10
+"""Bytes of each direction to hand on where nothing is thinned out."""
 EVERYTHING = Sample(first=0, every_ns=0)
 
 MAC_ROW = np.dtype([("mac", "i8"), ("mask", "i8")])
@@ -47,7 +51,7 @@ class Claims(NamedTuple):
     """What dissectors declared, as arrays; a mask has bit i set for dissector i."""
 
     masks: Array
-    """Masks by port, ethertype, protocol, SAP and first byte; see the constants for where each begins."""
+    """Masks by port, ethertype, protocol, SAP and first two bytes; see the constants for where each begins."""
     macs: Array
     """Destination MACs that anyone claims, MAC_ROW."""
     settings: Array
@@ -70,7 +74,7 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
         (ETHERTYPES, lambda one: one.ethertypes),
         (IP_PROTOCOLS, lambda one: one.ip_protocols),
         (LLC_SAPS, lambda one: one.llc_saps),
-        (TCP_FIRST_BYTES, lambda one: one.tcp_first_bytes),
+        (TCP_STARTS, lambda one: (int.from_bytes(start, "big") for start in one.tcp_starts)),
     )
     settings = np.zeros(max(len(dissectors), 1), SETTING)
     for bit, one in enumerate(dissectors):
@@ -80,7 +84,7 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
         sample = one.sample if thin_out and one.sample else EVERYTHING
         streams = one.stream_sample if thin_out and one.stream_sample else EVERYTHING
         settings[bit] = (
-            one.stream_bytes,
+            one.stream_bytes if thin_out else max(one.stream_bytes, WHOLE_STREAM),
             one.layer,
             sample.first,
             sample.every_ns,
@@ -150,7 +154,7 @@ def claim_stream(
     settings: Array,
     samples: Array,
 ) -> int:
-    """Mask of the dissectors that want this TCP segment: by the flow's ports, or a direction's first payload byte."""
+    """Mask of the dissectors that want this TCP segment: by the flow's ports, or a direction's first two bytes."""
     if sender["packets"] + receiver["packets"] == 1:
         ports = int(masks[TCP_PORTS + int(row["sport"])]) | int(masks[TCP_PORTS + int(row["dport"])])
         add_claims(flow, ports, settings)
@@ -158,8 +162,9 @@ def claim_stream(
     if payload == 0 or row["payload_offset"] >= row["end_offset"]:
         return 0
     if sender["payload_frame"] == row["number"]:
-        first = data[start + int(row["payload_offset"])]
-        add_claims(flow, int(masks[TCP_FIRST_BYTES + first]), settings)
+        if int(row["end_offset"]) - int(row["payload_offset"]) >= 2:
+            begin = be16(data, start + int(row["payload_offset"]))
+            add_claims(flow, int(masks[TCP_STARTS + begin]), settings)
         if receiver["payload_bytes"] == 0 and flow["claims"] != 0:
             thin_out_streams(data, start, row, flow, settings, samples)
     limit = int(flow["stream_limit"])
@@ -171,6 +176,7 @@ def claim_stream(
 
 def add_claims(flow: Array, mask: int, settings: Array) -> None:
     """Adds dissectors to a flow and raises how much of it is wanted."""
+    mask &= ~int(flow["declined"])
     if mask == 0:
         return
     flow["claims"] = int(flow["claims"]) | mask
@@ -194,6 +200,7 @@ def thin_out_streams(data: Any, start: int, row: Array, flow: Array, settings: A
             digest = mix(mix(digest, int(flow["src3"])), int(flow["dst3"]))
         if not fresh(digest, clock(row), int(setting["stream_first"]), int(setting["stream_every_ns"]), samples):
             claims &= ~(1 << i)
+            flow["declined"] = int(flow["declined"]) | 1 << i
             setting["left_out"] += 1
     flow["claims"] = claims
     if claims == 0:

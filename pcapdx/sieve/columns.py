@@ -85,6 +85,7 @@ FLOW_COLUMNS = (
     Column("protocol", "i2", "IP protocol"),
     Column("next_index", "i4", "chain of the hash index"),
     Column("claims", "i8", "dissectors that want this stream"),
+    Column("declined", "i8", "dissectors that have seen enough streams like it"),
     Column("stream_limit", "i4", "stream bytes a direction that the most demanding of them wants"),
     Column("vlan", "i4", "outermost VLAN id, 0 untagged"),
     Column("inner_vlan", "i4", "second VLAN id, -1 without"),

@@ -1,4 +1,4 @@
-"""Whether an address is a site's own. Python's ``is_private`` also counts documentation ranges, which labs use as public."""
+"""Whether an address is a site's own. Python's ``is_private`` also counts ranges of documentation, public here."""
 
 from ipaddress import ip_address, ip_network
 

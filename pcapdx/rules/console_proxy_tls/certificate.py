@@ -3,9 +3,9 @@
 What it does
 ------------
 Reads the certificate that a console proxy shows, up to TLS 1.2: its dates by the capture's clock (CPVM006), whether a
-name of it covers the one asked for (CPVM007), and whether it is signed by itself (CPVM009). A chain without its issuer
-(CPVM008) is a fault only where a client says that it does not know the CA; nobody can tell from a capture whom a client
-trusts.
+name of it covers the one asked for (CPVM007), and whether it is signed by itself (CPVM009). A chain without its
+issuer (CPVM008) is a fault only where a client says that it does not know the CA; nobody can tell from a capture whom
+a client trusts.
 
 Why it matters
 --------------
@@ -14,8 +14,8 @@ Browsers warn on 443; on the websocket's port they only fail, and the screen sta
 Common causes
 -------------
 The certificate was not renewed; it is for another domain, or its wildcard stands one label too high
-(``*.example.com`` does not cover ``1-2-3-4.cp.example.com``); only the common name bears the name; the intermediates were
-not uploaded, or in the wrong order; nobody uploaded any.
+(``*.example.com`` does not cover ``1-2-3-4.cp.example.com``); only the common name bears the name; the intermediates
+were not uploaded, or in the wrong order; nobody uploaded any.
 
 What else it could be
 ---------------------
@@ -95,7 +95,7 @@ def check_chain(view: View) -> Iterator[Finding]:
         yield CHAIN.finding(
             severity=Severity.WARNING if accepted else Severity.ERROR,
             confidence=Confidence.LIKELY,
-            summary=f"{_who(shakes[0])} does not send the certificate of {issuer}, which issued its own; clients reject it.",
+            summary=f"{_who(shakes[0])} does not send {issuer}'s certificate, which issued its own; clients reject it.",
             **_particulars(
                 view, refusing, f"certificate issued by {issuer}, which is not sent along; then the client's alert"
             ),

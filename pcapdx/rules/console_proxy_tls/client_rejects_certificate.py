@@ -12,8 +12,8 @@ The console does not open. On the websocket's port nobody is asked for an except
 
 Common causes
 -------------
-What CPVM006 to CPVM009 say of the certificate; a private root that is not installed at this client; a client whose clock
-is wrong.
+What CPVM006 to CPVM009 say of the certificate; a private root that is not installed at this client; a client whose
+clock is wrong.
 
 What else it could be
 ---------------------
@@ -86,8 +86,8 @@ def check_per_port(view: View) -> Iterator[Finding]:
         shared["evidence"] = (cite(view, frames, "on 443: rejected first, then accepted"), *shared["evidence"])
         yield PER_PORT.finding(
             summary=(
-                f"{refused.client} accepted the certificate of {refused.server} on 443 after a warning and rejects it on "
-                f"{WEBSOCKET_PORT}, where no browser asks."
+                f"{refused.client} accepted the certificate of {refused.server} on 443 after a warning and rejects it "
+                f"on {WEBSOCKET_PORT}, where no browser asks."
             ),
             **shared,
             next_steps=(steps.certificate(refused.server, refused.port, shakes[0].name), steps.upload()),

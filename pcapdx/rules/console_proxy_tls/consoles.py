@@ -1,4 +1,4 @@
-"""What makes an address, a name or a connection a console proxy's. Everything else on these ports is somebody's web site.
+"""What makes an address, a name or a connection a console proxy's. All else on these ports is somebody's web site.
 
 A console proxy is known by the site profile (domain, addresses), by a name whose first label spells an address
 (``1-2-3-4.domain``, CloudStack's ``ConsoleProxyInfo``), by realhostip.com, or by the paths of its pages. Certificates
@@ -140,3 +140,9 @@ def at(shake: ConsoleHandshake) -> str:
 def tls_filter(shake: ConsoleHandshake) -> str:
     """A display filter for the TLS of a server's port."""
     return f"tls && ip.addr == {shake.handshake.server} && tcp.port == {shake.handshake.port}"
+
+
+def named(name: str) -> str:
+    """A display filter for whatever asks for a name."""
+    sni = f'tls.handshake.extensions_server_name == "{name}"'
+    return f'dns.qry.name == "{name}" || {sni} || http.host contains "{name}"'

@@ -2,13 +2,13 @@
 
 What it does
 ------------
-Compares the address in a console proxy's name (``1-2-3-4.domain``) with the address that DNS gives for it and with the
-one that is connected to.
+Compares the address in a console proxy's name (``1-2-3-4.domain``) with the address that DNS gives for it and with
+the one that is connected to.
 
 Why it matters
 --------------
-CloudStack makes the name from the console proxy's public address. Where it leads elsewhere, another machine answers, or
-none.
+CloudStack makes the name from the console proxy's public address. Where it leads elsewhere, another machine answers,
+or none.
 
 Common causes
 -------------
@@ -34,7 +34,7 @@ from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.console_proxy_tls import steps
 from pcapdx.rules.console_proxy_tls.addresses import is_private
-from pcapdx.rules.console_proxy_tls.consoles import handshakes, host_name, pages, why_name
+from pcapdx.rules.console_proxy_tls.consoles import handshakes, host_name, named, pages, why_name
 from pcapdx.rules.definitions.wording import cite, listed
 
 
@@ -121,7 +121,7 @@ def _finding(view: View, name: str, spelled: str, led: Led) -> Finding:
         confidence=Confidence.LIKELY if led.resolved and not led.works else Confidence.POSSIBLE,
         summary=f"The console proxy's name {name} stands for {spelled}, but leads to {listed(elsewhere[:3])}.",
         evidence=tuple(evidence[:4]),
-        filter=f'dns.qry.name == "{name}" || tls.handshake.extensions_server_name == "{name}" || http.host contains "{name}"',
+        filter=named(name),
         first_ns=min(led.times),
         last_ns=max(led.times),
         alternatives=(

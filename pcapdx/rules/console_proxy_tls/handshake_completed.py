@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Proves that a TLS handshake with a console proxy succeeded under the name asked for: up to TLS 1.2 with a certificate that
-is valid and covers the name, in TLS 1.3 (where it is encrypted) by the client's acceptance.
+Proves that a TLS handshake with a console proxy succeeded under the name asked for: up to TLS 1.2 with a certificate
+that is valid and covers the name, in TLS 1.3 (where it is encrypted) by the client's acceptance.
 
 Why it matters
 --------------

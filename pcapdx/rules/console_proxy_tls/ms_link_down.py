@@ -2,13 +2,13 @@
 
 What it does
 ------------
-Finds a console proxy (or, by the shape of its MAC, a system VM) whose connections to port 8250 are refused three times,
-or never answered.
+Finds a console proxy (or, by the shape of its MAC, a system VM) whose connections to port 8250 are refused three
+times, or never answered.
 
 Why it matters
 --------------
-The proxy asks the management server whether a token is good. Without that link every console is refused, although page
-and certificate are fine.
+The proxy asks the management server whether a token is good. Without that link every console is refused, although
+page and certificate are fine.
 
 Common causes
 -------------
@@ -66,8 +66,8 @@ def _judged(view: View, tries: Tries, how: str) -> Iterator[Finding]:
         severity=Severity.INFO if tries.works_again or elsewhere else Severity.ERROR,
         confidence=Confidence.CERTAIN if why else Confidence.LIKELY,
         summary=(
-            f"{who} {tries.client} tries its management server {tries.server} on port {AGENT} {times(len(tries.flows))} "
-            f"in {duration(tries.last_ns - tries.first_ns)} and {how}"
+            f"{who} {tries.client} tries its management server {tries.server} on port {AGENT} "
+            f"{times(len(tries.flows))} in {duration(tries.last_ns - tries.first_ns)} and {how}"
             + (", until it works again." if tries.works_again else ".")
         ),
         evidence=(
@@ -94,8 +94,8 @@ def _judged(view: View, tries: Tries, how: str) -> Iterator[Finding]:
         next_steps=(
             NextStep(
                 where="management server",
-                command=f"ss -ltnp 'sport = :{AGENT}'; systemctl status cloudstack-management; iptables-save -c | grep {AGENT}",
-                meaning="no listener: the service is down or still starting; a drop rule that counts: the firewall",
+                command=f"ss -ltn 'sport = :{AGENT}'; systemctl status cloudstack-management; iptables-save -c",
+                meaning=f"no listener: the service is down; a rule for {AGENT} that counts drops: the firewall",
             ),
             SETTING,
             steps.proxy(),

@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a console proxy's name (the dashed address below the console domain) that a client asks for twice or more and gets
-no address for: NXDOMAIN, SERVFAIL, refused, an answer without address, or no answer at all.
+Finds a console proxy's name (the dashed address below the console domain) that a client asks for twice or more and
+gets no address for: NXDOMAIN, SERVFAIL, refused, an answer without address, or no answer at all.
 
 Why it matters
 --------------

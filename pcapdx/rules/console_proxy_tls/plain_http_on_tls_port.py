@@ -63,7 +63,7 @@ def _tls_on_clear_ports(view: View) -> Iterator[Finding]:
         yield _finding(
             view,
             members,
-            f"{first.client} speaks TLS to port {first.port} of the console proxy {first.server}, which serves plain HTTP.",
+            f"{first.client} speaks TLS to port {first.port} of the console proxy {first.server}, a port in clear.",
             f"ClientHello to port {first.port}",
             Severity.WARNING,
         )

@@ -11,14 +11,14 @@ No page: the browser says that it cannot connect. No websocket: the page stands 
 
 Common causes
 -------------
-The process on the console proxy is dead; a firewall before it, or its own, admits only 80 and 443 (issue 8332); the VM is
-of an old template; TLS was switched on and the VM not rebuilt.
+The process on the console proxy is dead; a firewall before it, or its own, admits only 80 and 443 (issue 8332); the
+VM is of an old template; TLS was switched on and the VM not rebuilt.
 
 What else it could be
 ---------------------
-A console proxy that is just being rebuilt, for up to three minutes: refusals that end are a remark. A port that is closed
-by design while the other page port serves is not reported. Where neither name, path nor site profile makes the machine a
-console proxy, and only its MAC looks like a system VM's, it is a remark, too.
+A console proxy that is just being rebuilt, for up to three minutes: refusals that end are a remark. A port that is
+closed by design while the other page port serves is not reported. Where neither name, path nor site profile makes the
+machine a console proxy, and only its MAC looks like a system VM's, it is a remark, too.
 
 Next steps
 ----------

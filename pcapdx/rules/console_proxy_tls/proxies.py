@@ -30,8 +30,9 @@ def websocket_moments(view: View) -> tuple[int, ...]:
 
 def why_proxy(view: View, flow: Flow) -> str | None:
     """What makes the originator of a flow a console proxy VM, surely; None when nothing does."""
-    if flow.originator.ip in consoles(view):
-        return consoles(view)[flow.originator.ip]
+    known = consoles(view).get(flow.originator.ip or "")
+    if known is not None:
+        return known
     began = flow.originator.first_ns or 0
     if flow.responder.port in VNC_PORTS and any(
         0 <= began - opened <= WEBSOCKET_BEFORE for opened in websocket_moments(view)

@@ -31,23 +31,23 @@ from pcapdx.case import View
 from pcapdx.model import Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.console_proxy_tls import steps
-from pcapdx.rules.console_proxy_tls.consoles import REALHOSTIP, host_name, within
+from pcapdx.rules.console_proxy_tls.consoles import REALHOSTIP, host_name, named, within
 from pcapdx.rules.definitions.wording import cite, listed
 
 
 def check(view: View) -> Iterator[Finding]:
     """One finding a name."""
-    named: dict[tuple[int, str], list[tuple[int, int, str]]] = {}
+    asked_for: dict[tuple[int, str], list[tuple[int, int, str]]] = {}
     for vlan, name, frame, ts_ns, how in _names(view):
         if name is not None and within(name, REALHOSTIP):
-            named.setdefault((vlan, name), []).append((frame, ts_ns, how))
-    for (vlan, name), met in named.items():
+            asked_for.setdefault((vlan, name), []).append((frame, ts_ns, how))
+    for (vlan, name), met in asked_for.items():
         ways = list(dict.fromkeys(how for _, _, how in met))
         yield RULE.finding(
             subject=Subject(vlan=vlan, name=name),
             summary=f"A console is asked for under {name}; realhostip.com ended in 2014.",
             evidence=(cite(view, (frame for frame, _, _ in met), f"{listed(ways)} for {name}"),),
-            filter=f'dns.qry.name == "{name}" || tls.handshake.extensions_server_name == "{name}" || http.host == "{name}"',
+            filter=named(name),
             first_ns=min(ts_ns for _, ts_ns, _ in met),
             last_ns=max(ts_ns for _, ts_ns, _ in met),
             alternatives=("an old bookmark of this one user",),

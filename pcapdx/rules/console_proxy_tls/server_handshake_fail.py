@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds handshakes that the server ends: with handshake_failure, protocol_version, internal_error or unrecognized_name, or
-by closing or resetting the connection after the ClientHello without a byte.
+Finds handshakes that the server ends: with handshake_failure, protocol_version, internal_error or unrecognized_name,
+or by closing or resetting the connection after the ClientHello without a byte.
 
 Why it matters
 --------------
@@ -11,8 +11,8 @@ Nobody gets a page from this port, whatever certificate was uploaded.
 
 Common causes
 -------------
-The key was not loaded (PKCS#8 is expected), so the console proxy has no usable certificate; no common cipher or version,
-as with an old console proxy and a new browser; something else sits on the port.
+The key was not loaded (PKCS#8 is expected), so the console proxy has no usable certificate; no common cipher or
+version, as with an old console proxy and a new browser; something else sits on the port.
 
 What else it could be
 ---------------------
@@ -107,7 +107,7 @@ def _finding(view: View, failed: Sequence[tuple[ConsoleHandshake, str]], severit
         subject=to_client(first),
         severity=severity,
         confidence=Confidence.CERTAIN if by_alert else Confidence.LIKELY,
-        summary=f"{at(first)} answers {hand.client}'s ClientHello with {ways}, {times(len(failed))}; no handshake succeeds.",
+        summary=f"{at(first)} answers {hand.client}'s ClientHello with {ways}, {times(len(failed))}; none succeeds.",
         evidence=(cite(view, frames, f"ClientHello, then {ways} from the server"),),
         filter=f"(tls || tcp.flags.reset == 1 || tcp.flags.fin == 1) && {tls_filter(first).removeprefix('tls && ')}",
         first_ns=min(moments),

@@ -8,7 +8,7 @@ def record(name: str) -> NextStep:
     return NextStep(
         where="browser",
         command=f"dig +short {name}; dig +short {name} @9.9.9.9",
-        meaning="both must give the address that the name spells (or the balancer's); nothing: the zone lacks the record",
+        meaning="both must give the address that the name spells (or the balancer's); nothing: the record is missing",
     )
 
 
@@ -36,7 +36,7 @@ def certificate(server: str | None, port: int, name: str | None) -> NextStep:
     return NextStep(
         where="browser",
         command=f"openssl s_client -connect {server}:{port}{servername} -showcerts -verify 5 </dev/null",
-        meaning="dates, names and chain as sent; 'unable to get local issuer': an intermediate is missing or its CA unknown",
+        meaning="dates, names and chain as sent; 'unable to get local issuer': a missing intermediate or unknown CA",
     )
 
 
@@ -44,8 +44,8 @@ def upload() -> NextStep:
     """How a certificate is renewed."""
     return NextStep(
         where="CloudStack API",
-        command="upload customcertificate id=1 name=root ...; id=2 name=intermediate1 ...; then key and certificate last",
-        meaning="the whole chain, one wildcard label below consoleproxy.url.domain; the console proxy restarts by itself",
+        command="upload customcertificate id=1 name=root ...; id=2 name=intermediate1 ...; then the key's own",
+        meaning="the whole chain, one wildcard label below consoleproxy.url.domain; the console proxy restarts",
     )
 
 
@@ -53,8 +53,8 @@ def listeners() -> NextStep:
     """Does anything listen on the proxy, and does its firewall admit it."""
     return NextStep(
         where="console proxy VM",
-        command="ss -ltnp '( sport = :80 or sport = :443 or sport = :8080 or sport = :8443 )'; cat /root/vncport; iptables -L INPUT -vn",
-        meaning="the page's and the websocket's port must both listen and be admitted; else destroy the VM to have it rebuilt",
+        command="ss -ltnp | grep -E ':(80|443|8080|8443) '; cat /root/vncport; iptables -L INPUT -vn",
+        meaning="the page's and the websocket's port must both listen and be admitted; else destroy the VM",
     )
 
 
@@ -63,5 +63,5 @@ def log() -> NextStep:
     return NextStep(
         where="console proxy VM",
         command="grep -iE 'keystore|ssl|certificate|token|exception' /var/log/cloud.log | tail -50",
-        meaning="a keystore error: key or certificate was not loaded (PKCS#8 expected); token errors: the link to 8250 fails",
+        meaning="a keystore error: key or certificate was not loaded (PKCS#8 expected); token errors: 8250 fails",
     )

@@ -2,9 +2,9 @@
 
 What it does
 ------------
-With TLS 1.3 certificate and alerts are encrypted. What shows is the size of the client's first encrypted record: that of
-an alert, followed by the end of the connection, says that the client rejected the handshake. Two such connections at
-least, and two of three of all, are reported.
+With TLS 1.3 certificate and alerts are encrypted. What shows is the size of the client's first encrypted record: that
+of an alert, followed by the end of the connection, says that the client rejected the handshake. Two such connections
+at least, and two of three of all, are reported.
 
 Why it matters
 --------------
@@ -16,8 +16,8 @@ What CPVM006 to CPVM009 say of certificates; port 443 of a console proxy mostly 
 
 What else it could be
 ---------------------
-A client with padding, a client certificate or early data has records of other sizes and is not judged. Connections that a
-browser opens ahead and drops send no alert.
+A client with padding, a client certificate or early data has records of other sizes and is not judged. Connections
+that a browser opens ahead and drops send no alert.
 
 Next steps
 ----------
@@ -79,15 +79,16 @@ def _finding(view: View, aborted: Sequence[ConsoleHandshake], handshakes_in_all:
     frames: list[int] = []
     for one in aborted:
         hello, closing = one.handshake.server_hello, one.handshake.flow.closing
-        marks = (hello and hello.number, one.handshake.reaction_frame, closing and closing.frame)
-        frames.extend(number for number in marks if number is not None)
+        frames.extend((hello.number,) if hello is not None else ())
+        frames.extend((closing.frame,) if closing is not None else ())
+        frames.extend((one.handshake.reaction_frame,) if one.handshake.reaction_frame is not None else ())
     begun = [one.handshake.server_hello.ts_ns for one in aborted if one.handshake.server_hello is not None]
     return RULE.finding(
         subject=to_client(first),
         confidence=Confidence.LIKELY,
         summary=(
-            f"{hand.client} ended {len(aborted)} of {handshakes_in_all} TLS 1.3 handshakes with {at(first)} right after "
-            "the certificate was delivered; the reason is encrypted."
+            f"{hand.client} ended {len(aborted)} of {handshakes_in_all} TLS 1.3 handshakes with {at(first)} right "
+            "after the certificate was delivered; the reason is encrypted."
         ),
         evidence=(
             cite(

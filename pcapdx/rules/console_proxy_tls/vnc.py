@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a console proxy whose connections to a hypervisor's VNC port (5900 to 6100) are refused or never answered (CPVM017),
-whose password the VNC server does not accept (CPVM018), or that agrees with it on no security (CPVM019).
+Finds a console proxy whose connections to a hypervisor's VNC port (5900 to 6100) are refused or never answered
+(CPVM017), whose password the VNC server does not accept (CPVM018), or that agrees with it on no security (CPVM019).
 
 Why it matters
 --------------
@@ -11,8 +11,9 @@ Page, certificate and websocket are fine, and the screen stays black all the sam
 
 Common causes
 -------------
-The instance was stopped or moved after the token was made; the hypervisor's firewall; the VNC password in CloudStack's
-database and the one of the running instance differ (issue 8648); VNC over TLS is switched on at one side only.
+The instance was stopped or moved after the token was made; the hypervisor's firewall; the VNC password in
+CloudStack's database and the one of the running instance differ (issue 8648); VNC over TLS is switched on at one side
+only.
 
 What else it could be
 ---------------------
@@ -62,8 +63,8 @@ def _unreachable(view: View, tries: Tries, how: str) -> Iterator[Finding]:
         severity=Severity.INFO if moved else Severity.ERROR,
         confidence=Confidence.CERTAIN if why else Confidence.LIKELY,
         summary=(
-            f"{tries.client} tries the VNC port {tries.port} of the hypervisor {tries.server} {times(len(tries.flows))} "
-            f"and {how}."
+            f"{tries.client} tries the VNC port {tries.port} of the hypervisor {tries.server} "
+            f"{times(len(tries.flows))} and {how}."
         ),
         evidence=(
             cite(view, tries.frames, f"SYN to {tries.port}; it {how}"),
@@ -97,7 +98,7 @@ def check_password(view: View) -> Iterator[Finding]:
                 NextStep(
                     where="CloudStack API",
                     command="stop and start the instance",
-                    meaning="it gets a new VNC password that CloudStack and the hypervisor share; fails again: compare agent versions",
+                    meaning="both sides then share a new VNC password; fails again: compare the agents' versions",
                 ),
             ),
         )
@@ -112,15 +113,15 @@ def check_security(view: View) -> Iterator[Finding]:
             severity=_severity(view, first),
             confidence=Confidence.LIKELY,
             summary=(
-                f"{first.client} and the VNC server {first.server}:{first.port} agree on no security: the server offers "
-                f"{offered}, and the connection ends at once, {times(len(found))}."
+                f"{first.client} and the VNC server {first.server}:{first.port} agree on no security: the server "
+                f"offers {offered}, and the connection ends at once, {times(len(found))}."
             ),
             **_particulars(view, found, f"the server offers {offered}; then the end"),
             next_steps=(
                 NextStep(
                     where=f"hypervisor {first.server}",
                     command="grep -E '^vnc_(tls|listen|password)' /etc/libvirt/qemu.conf; ls -l /etc/pki/libvirt-vnc",
-                    meaning="vnc_tls = 1 needs a certificate on the host and a console proxy that speaks VeNCrypt (4.18 and later)",
+                    meaning="vnc_tls = 1 needs a certificate there and a console proxy that speaks VeNCrypt (4.18)",
                 ),
             ),
         )
@@ -169,8 +170,8 @@ def _particulars(view: View, found: list[RfbSession], what: str) -> Particulars:
 def _display(server: str | None, port: int) -> NextStep:
     return NextStep(
         where=f"hypervisor {server}",
-        command=f"for vm in $(virsh list --name); do echo $vm $(virsh vncdisplay $vm); done; ss -ltnp 'sport = :{port}'",
-        meaning=f"the instance must have display :{port - VNC_PORTS.start}; another one or none: stopped, moved or restarted",
+        command=f"for vm in $(virsh list --name); do echo $vm $(virsh vncdisplay $vm); done; ss -ltn 'sport = :{port}'",
+        meaning=f"the instance must have display :{port - VNC_PORTS.start}; else it was stopped, moved or restarted",
     )
 
 

@@ -2,25 +2,25 @@
 
 What it does
 ------------
-Reads what becomes of requests for a console's websocket in clear: another answer than 101 (CPVM014); accepted and closed by
-the server within two seconds, twice or more (CPVM020); closed by the server after three to five minutes without a word
-of the client (CPVM021, a remark); accepted in clear over a public network (CPVM022).
+Reads what becomes of requests for a console's websocket in clear: another answer than 101 (CPVM014); accepted and
+closed by the server within two seconds, twice or more (CPVM020); closed by the server after three to five minutes
+without a word of the client (CPVM021, a remark); accepted in clear over a public network (CPVM022).
 
 Why it matters
 --------------
-Without its websocket the console's screen stays black. In clear, its token and every key that is pressed can be read on
-the way.
+Without its websocket the console's screen stays black. In clear, its token and every key that is pressed can be read
+on the way.
 
 Common causes
 -------------
-A reverse proxy that does not pass the upgrade or the path (issue 7317), a console proxy of an old template (issue 4612);
-a token that expired or cannot be checked since port 8250 is down; VNC to the hypervisor fails; the session's time-out;
-consoleproxy.sslEnabled is off.
+A reverse proxy that does not pass the upgrade or the path (issue 7317), a console proxy of an old template (issue
+4612); a token that expired or cannot be checked since port 8250 is down; VNC to the hypervisor fails; the session's
+time-out; consoleproxy.sslEnabled is off.
 
 What else it could be
 ---------------------
-The user closed the window: then the client ends the connection first. A lab or a VPN where clear text is meant; between
-private addresses it is a remark.
+The user closed the window: then the client ends the connection first. A lab or a VPN where clear text is meant;
+between private addresses it is a remark.
 
 Next steps
 ----------
@@ -77,8 +77,12 @@ def check_refused(view: View) -> Iterator[Finding]:
                 f"{server}:{port} answers {client}'s request for the console's websocket with {listed(statuses)} "
                 f"{times(len(found))}, not with 101."
             ),
-            subject=Subject(vlan=found[0].flow.vlan, ip=client, server=server, port=port),
-            **_particulars(view, found, f"request for the websocket, answered {listed(statuses)}"),
+            **_particulars(
+                view,
+                found,
+                Subject(vlan=found[0].flow.vlan, ip=client, server=server, port=port),
+                f"request for the websocket, answered {listed(statuses)}",
+            ),
             alternatives=(
                 f"a reverse proxy answers in the console proxy's place{f' ({software})' if software else ''}",
                 "the token expired: open the console anew",
@@ -95,9 +99,13 @@ def check_dies(view: View) -> Iterator[Finding]:
         name = host_name(found[0].request.message.host) or server
         yield DIES.finding(
             summary=f"{server}:{port} accepts {client}'s websocket and closes it within 2 s, {times(len(found))}.",
-            # By the console's name, so that what happens on the proxy's other legs can be its cause.
-            subject=Subject(vlan=found[0].flow.vlan, name=name),
-            **_particulars(view, found, "101, then the server ends the connection first"),
+            **_particulars(
+                view,
+                found,
+                # By the console's name, so that what happens on the proxy's other legs can be its cause.
+                Subject(vlan=found[0].flow.vlan, name=name),
+                "101, then the server ends the connection first",
+            ),
             alternatives=("the token expired, or the management server cannot be asked for it",),
             next_steps=(LEGS, steps.log()),
         )
@@ -142,8 +150,7 @@ def check_clear(view: View) -> Iterator[Finding]:
                 f"The console of {server} is used without TLS: {listed(clients[:3])} sends its token and every key in "
                 f"clear to port {found[0].port}."
             ),
-            subject=Subject(vlan=found[0].flow.vlan, server=server),
-            **_particulars(view, found, "websocket opened in clear"),
+            **_particulars(view, found, Subject(vlan=found[0].flow.vlan, server=server), "websocket opened in clear"),
             alternatives=("a lab, or a VPN that encrypts all this on the way",),
             next_steps=(steps.domain(), steps.upload()),
         )
@@ -166,7 +173,7 @@ def _grouped(
     yield from groups.items()
 
 
-def _particulars(view: View, found: Sequence[HttpExchange], what: str) -> Particulars:
+def _particulars(view: View, found: Sequence[HttpExchange], subject: Subject, what: str) -> Particulars:
     frames: list[int] = []
     for one in found:
         closing = one.flow.closing
@@ -174,6 +181,7 @@ def _particulars(view: View, found: Sequence[HttpExchange], what: str) -> Partic
         frames.extend((*one.request.frames, *answer, *((closing.frame,) if closing is not None else ())))
     first = found[0]
     return Particulars(
+        subject=subject,
         evidence=(cite(view, frames, what),),
         filter=f"tcp.port == {first.port} && ip.addr == {first.server}",
         first_ns=min(one.request.ts_ns for one in found),

@@ -4,11 +4,15 @@ At least three requests by one asker for one target over two seconds; no reply, 
 target in that VLAN from the first request on; the capture would have shown an answer and runs on two seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dissectors.arp import ArpExchange
-from pcapdx.case import View
+from pcapdx.case import Binding, View
+from pcapdx.frame import ip_words
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_RETRY, ARP_SPREAD, ARP_TRIES
 
@@ -47,12 +51,14 @@ def arp_dead(view: View) -> Iterator[ArpDead]:
     return (one for one in arp_silent(view) if hears(view, one.asker_mac, one.vlan, one.vni))
 
 
-def arp_silent(view: View) -> Iterator[ArpDead]:
+@once_a_view
+def arp_silent(view: View) -> tuple[ArpDead, ...]:
     """As :func:`arp_dead`, also where the capture may not show what comes *to* the asker."""
     grouped: dict[tuple[int, int | None, str, str, str], list[ArpExchange]] = {}
     for exchange in view.exchanges(ArpExchange):
         key = exchange.vlan, exchange.vni, exchange.asker_mac, exchange.asker_ip, exchange.target_ip
         grouped.setdefault(key, []).append(exchange)
+    found = []
     for (vlan, vni, asker_mac, asker_ip, target_ip), exchanges in grouped.items():
         if asker_ip == "0.0.0.0" or any(one.replies for one in exchanges):
             continue
@@ -63,29 +69,29 @@ def arp_silent(view: View) -> Iterator[ArpDead]:
         first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
         if last_ns - first_ns < ARP_SPREAD or speaks(view, target_ip, vlan, vni, first_ns):
             continue
-        yield ArpDead(
-            asker_mac=asker_mac,
-            asker_ip=asker_ip,
-            target_ip=target_ip,
-            vlan=vlan,
-            vni=vni,
-            frames=tuple(one.number for one in requests),
-            moments=tuple(one.ts_ns for one in requests),
-            first_ns=first_ns,
-            last_ns=last_ns,
+        found.append(
+            ArpDead(
+                asker_mac=asker_mac,
+                asker_ip=asker_ip,
+                target_ip=target_ip,
+                vlan=vlan,
+                vni=vni,
+                frames=tuple(one.number for one in requests),
+                moments=tuple(one.ts_ns for one in requests),
+                first_ns=first_ns,
+                last_ns=last_ns,
+            )
         )
+    return tuple(found)
 
 
 def speaks(view: View, ip: str, vlan: int | None, vni: int | None, since_ns: int) -> bool:
     """Whether an address sent anything, ARP or IP, in a VLAN from a moment on."""
-    for binding in view.bindings:
-        if (
-            binding.ip == ip
-            and (vlan is None or binding.vlan == vlan)
-            and binding.vni == vni
-            and binding.last_ns >= since_ns
-        ):
+    for binding in _bindings(view).get(ip, ()):
+        if (vlan is None or binding.vlan == vlan) and binding.vni == vni and binding.last_ns >= since_ns:
             return True
+    if not _in_flows(view, ip):
+        return False
     sides = (
         (flow, half)
         for flow in (
@@ -99,3 +105,22 @@ def speaks(view: View, ip: str, vlan: int | None, vni: int | None, since_ns: int
         half.ip == ip and half.packets and (vlan is None or flow.vlan == vlan) and (half.last_ns or 0) >= since_ns
         for flow, half in sides
     )
+
+
+@once_a_view
+def _bindings(view: View) -> Mapping[str, Sequence[Binding]]:
+    found: dict[str, list[Binding]] = {}
+    for one in view.bindings:
+        found.setdefault(one.ip, []).append(one)
+    return found
+
+
+def _in_flows(view: View, ip: str) -> bool:
+    """Whether an address may be an end of some flow: a sweep asks for thousands that are not."""
+    return ip_words(ip)[-1] in _last_words(view)
+
+
+@once_a_view
+def _last_words(view: View) -> frozenset[int]:
+    rows = view.flows.rows
+    return frozenset(np.unique(np.concatenate((rows["src3"], rows["dst3"]))).tolist())

@@ -194,4 +194,9 @@ def _of_tcp(view: View) -> Iterator[Crossing]:
 
 def _spoken_to(view: View, mac: str | None, vlan: int, since_ns: int) -> bool:
     """Whether anybody sent unicast frames to a MAC in a VLAN from a moment on."""
-    return any(one.mac == mac and one.vlan == vlan and (one.last_received_ns or 0) > since_ns for one in view.talkers)
+    return _last_received(view).get((mac, vlan), 0) > since_ns
+
+
+@once_a_view
+def _last_received(view: View) -> Mapping[tuple[str | None, int], int]:
+    return {(one.mac, one.vlan): one.last_received_ns or 0 for one in view.talkers}

@@ -6,22 +6,34 @@ do carry padding (nested hosts never pad). Without proof the answer is None, and
 says so.
 """
 
+from collections.abc import Mapping, Sequence
+
 from pcapdx.case import Talker, View
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.vantage import Role
 
 
 def is_local(view: View, mac: str | None) -> bool | None:
     """Whether this host sent the frames of ``mac``; None when the capture does not tell."""
-    own = [one for one in view.talkers if one.mac == mac and one.sent]
-    if not own:
-        return None
+    return _senders(view).get(mac)
+
+
+@once_a_view
+def _senders(view: View) -> Mapping[str | None, bool | None]:
+    own: dict[str | None, list[Talker]] = {}
+    for one in view.talkers:
+        if one.sent:
+            own.setdefault(one.mac, []).append(one)
+    by_padding = told_by_padding(view)
+    return {mac: _judged(talkers, by_padding=by_padding) for mac, talkers in own.items()}
+
+
+def _judged(own: Sequence[Talker], *, by_padding: bool) -> bool | None:
     out, into = sum(one.out for one in own), sum(one.into for one in own)
     if out or into:
         return None if out and into else out > 0
-    if not told_by_padding(view):
-        return None
     short, padded = sum(one.short for one in own), sum(one.padded for one in own)
-    if short and padded:
+    if not by_padding or (short and padded):
         return None
     return True if short else False if padded else None
 

@@ -25,5 +25,18 @@ def vlans_of_network(view: View, mac: str) -> frozenset[int]:
     tagged = tagged_networks(view).get(number) if number is not None else None
     if tagged:
         return tagged
-    wanted = {one.target_ip for one in view.exchanges(ArpExchange) if one.asker_mac == mac and not one.vlan}
-    return frozenset(one.vlan for one in view.bindings if one.vlan and one.vni is None and one.ip in wanted)
+    return _vlans_of_wanted(view).get(mac, frozenset())
+
+
+@once_a_view
+def _vlans_of_wanted(view: View) -> Mapping[str, frozenset[int]]:
+    """By untagged asker, the VLANs in which the owners of what it asks for speak."""
+    owners: dict[str, set[int]] = {}
+    for one in view.bindings:
+        if one.vlan and one.vni is None:
+            owners.setdefault(one.ip, set()).add(one.vlan)
+    found: dict[str, set[int]] = {}
+    for exchange in view.exchanges(ArpExchange):
+        if not exchange.vlan and exchange.target_ip in owners:
+            found.setdefault(exchange.asker_mac, set()).update(owners[exchange.target_ip])
+    return {mac: frozenset(vlans) for mac, vlans in found.items()}

@@ -36,6 +36,7 @@ from pcapdx.rule import Rule
 from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest, is_system_vm_public
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.networks import vlans_of_network
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
@@ -111,9 +112,14 @@ def _asks_in_vain(view: View, mac: str) -> bool:
 
 def _host_speaks_there(view: View, mac: str) -> bool:
     """Whether a machine of this host that is no guest uses an address of the guest's subnet untagged."""
-    subnets = {_subnet(one.ip) for one in view.bindings if one.mac == mac and not one.vlan}
-    return any(
-        _subnet(one.ip) in subnets
+    own = (one for one in view.bindings if one.mac == mac and not one.vlan)
+    return any(_subnet(one.ip) in _host_subnets(view) for one in own)
+
+
+@once_a_view
+def _host_subnets(view: View) -> frozenset[str]:
+    return frozenset(
+        _subnet(one.ip)
         for one in view.bindings
         if not one.vlan and not is_guest(one.mac) and is_local(view, one.mac) is not False
     )

@@ -153,7 +153,9 @@ def _by_ids(view: View) -> Iterator[Finding]:
 
 
 def _one_vlan(view: View) -> bool:
-    return view.vantage.role in (Role.BRIDGE, Role.VLAN, Role.TAP)
+    """Whether untagged frames are of one VLAN here: at a tap only when told, as a mirror may look like one."""
+    vantage = view.vantage
+    return vantage.role in (Role.BRIDGE, Role.VLAN) or (vantage.role is Role.TAP and not vantage.inferred)
 
 
 def _subnet(message: Dhcp) -> str | None:

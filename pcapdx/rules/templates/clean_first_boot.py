@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Proves that a guest that was seen booting got an address by DHCP, and its metadata or an answer about its password, within
-three minutes of its first frame.
+Proves that a guest that was seen booting got an address by DHCP, and its metadata or an answer about its password,
+within three minutes of its first frame.
 
 Why it matters
 --------------

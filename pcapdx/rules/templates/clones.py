@@ -2,23 +2,23 @@
 
 What it does
 ------------
-Finds a DHCP client identifier (option 61) that two MACs use within a day (TMPL006), and a host name (options 12, 81) that
-two MACs use (TMPL008, a remark).
+Finds a DHCP client identifier (option 61) that two MACs use within a day (TMPL006), and a host name (options 12, 81)
+that two MACs use (TMPL008, a remark).
 
 Why it matters
 --------------
-Servers that go by the client identifier give both the same address. CloudStack's router goes by MAC first, so there it
-is mostly DNS and other servers that suffer.
+Servers that go by the client identifier give both the same address. CloudStack's router goes by MAC first, so there
+it is mostly DNS and other servers that suffer.
 
 Common causes
 -------------
-/etc/machine-id was not emptied before the template was made, and the identifier is made from it; the host name is part of
-the image.
+/etc/machine-id was not emptied before the template was made, and the identifier is made from it; the host name is
+part of the image.
 
 What else it could be
 ---------------------
-The two NICs of a bond or of a failover pair; an instance that was made anew with the same disk: where the first one is not
-heard any more after the second began, it is a remark. Names that every fresh image has are left out.
+The two NICs of a bond or of a failover pair; an instance that was made anew with the same disk: where the first one
+is not heard any more after the second began, it is a remark. Names that every fresh image has are left out.
 
 Next steps
 ----------
@@ -38,7 +38,9 @@ from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.rules.templates.guests import template
 
 DAY = 86_400 * SECOND
-GENERIC = frozenset({"localhost", "ubuntu", "debian", "centos", "rocky", "fedora", "cirros", "alpine", "minwinpc", "(none)"})
+GENERIC = frozenset(
+    {"localhost", "ubuntu", "debian", "centos", "rocky", "fedora", "cirros", "alpine", "minwinpc", "(none)"}
+)
 FIRST_BOOT = ("win-", "ip-", "instance-", "desktop-")
 """Names that an operating system makes up at its first boot."""
 

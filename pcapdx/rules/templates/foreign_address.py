@@ -2,13 +2,13 @@
 
 What it does
 ------------
-Finds a guest of the site profile that sends five IPv4 packets or more from an address that is neither its own nor one of
-its secondary addresses.
+Finds a guest of the site profile that sends five IPv4 packets or more from an address that is neither its own nor one
+of its secondary addresses.
 
 Why it matters
 --------------
-Metadata and password go by address, security groups and spoofing filters drop the rest; and somebody else may be given
-that address.
+Metadata and password go by address, security groups and spoofing filters drop the rest; and somebody else may be
+given that address.
 
 Common causes
 -------------
@@ -16,8 +16,8 @@ The image has a static address from where it was made; the router's or a foreign
 
 What else it could be
 ---------------------
-A guest that forwards for others (nested instances, VPN, containers) or shares a floating address by VRRP: one that sends
-from many addresses is left out.
+A guest that forwards for others (nested instances, VPN, containers) or shares a floating address by VRRP: one that
+sends from many addresses is left out.
 
 Next steps
 ----------
@@ -26,6 +26,7 @@ Compare with the NIC's addresses in CloudStack, then look into the image's netwo
 
 from collections.abc import Iterator
 
+from dissectors.icmp import Icmp
 from pcapdx.case import Binding, View
 from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
@@ -74,14 +75,15 @@ def _finding(view: View, guest: Guest, bound: Binding, packets: int) -> Finding:
     name = guest.name or guest.mac
     frames = [bound.first_frame, bound.last_frame]
     for flow in flows_of(view, guest.mac):
-        for half in (flow.originator, flow.responder):
-            if half.ip == bound.ip and half.first_frame is not None:
-                frames.append(half.first_frame)
+        halves = (flow.originator, flow.responder)
+        frames.extend(half.first_frame for half in halves if half.ip == bound.ip and half.first_frame is not None)
+    frames.extend(one.number for one in view.messages(Icmp) if one.frame.src == bound.ip)
     return RULE.finding(
         subject=Subject(mac=guest.mac, vlan=bound.vlan, ip=bound.ip),
         confidence=Confidence.LIKELY,
         summary=(
-            f"{name} ({guest.mac}, {in_vlan(bound.vlan)}) uses {bound.ip} ({packets} packets); CloudStack gave it {guest.ip}."
+            f"{name} ({guest.mac}, {in_vlan(bound.vlan)}) uses {bound.ip} ({packets} packets); "
+            f"CloudStack gave it {guest.ip}."
         ),
         evidence=(cite(view, frames, f"ARP and IPv4 from {bound.ip} under {guest.mac}"),),
         filter=f"eth.src == {guest.mac} && (ip.src == {bound.ip} || arp.src.proto_ipv4 == {bound.ip})",

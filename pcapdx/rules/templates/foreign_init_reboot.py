@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a guest that begins by asking for an address (option 50, without a server) outside the network it is in, by the mask
-of the lease it gets then, or by the site profile.
+Finds a guest that begins by asking for an address (option 50, without a server) outside the network it is in, by the
+mask of the lease it gets then, or by the site profile.
 
 Why it matters
 --------------
@@ -47,7 +47,9 @@ def check(view: View) -> Iterator[Finding]:
         yield RULE.finding(
             subject=Subject(mac=one.chaddr, vlan=one.vlan),
             summary=f"{one.chaddr} began by asking for {wanted}, an address of another network than {networks[0]}.",
-            evidence=(cite(view, (seen.number for seen in one.messages), f"REQUEST for {wanted} as from an old lease"),),
+            evidence=(
+                cite(view, (seen.number for seen in one.messages), f"REQUEST for {wanted} as from an old lease"),
+            ),
             filter=f"dhcp.hw.mac_addr == {one.chaddr}",
             first_ns=one.first_ns,
             last_ns=one.last_ns,

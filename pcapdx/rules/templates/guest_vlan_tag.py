@@ -51,7 +51,10 @@ def check(view: View) -> Iterator[Finding]:
             alternatives=("the NIC is meant as a trunk",),
             next_steps=(
                 nics(guest.mac),
-                template("ip -d link show type vlan; grep -rn vlan /etc/netplan /etc/network", "a VLAN interface in the image"),
+                template(
+                    "ip -d link show type vlan; grep -rn vlan /etc/netplan /etc/network",
+                    "a VLAN interface in the image",
+                ),
             ),
         )
 

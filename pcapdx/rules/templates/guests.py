@@ -64,8 +64,8 @@ def console(name: str) -> NextStep:
     """What the guest itself says."""
     return NextStep(
         where=f"console of {name}",
-        command="ip -br address; ls /etc/udev/rules.d/*persistent-net* /etc/netplan /etc/network; dmesg | grep -iE 'eth|ens|enp'",
-        meaning="another interface name than the configuration has, or no driver: the image configures a NIC that is not there",
+        command="ip -br address; ls /etc/udev/rules.d /etc/netplan /etc/network; dmesg | grep -iE 'eth|ens|enp'",
+        meaning="another interface name than the configuration's, or no driver: the image configures another NIC",
     )
 
 

@@ -2,9 +2,9 @@
 
 What it does
 ------------
-Finds DHCP requests, broadcast and not relayed, whose Ethernet source is another MAC than the one inside; a client that
-calls itself as a guest of the site profile does but has another MAC, while that guest's own is not heard; and at the tap
-of a silent guest somebody else who is spoken to there.
+Finds DHCP requests, broadcast and not relayed, whose Ethernet source is another MAC than the one inside; a client
+that calls itself as a guest of the site profile does but has another MAC, while that guest's own is not heard; and at
+the tap of a silent guest somebody else who is spoken to there.
 
 Why it matters
 --------------
@@ -12,7 +12,8 @@ The router knows the NIC's MAC only: no address, no metadata, no password; spoof
 
 Common causes
 -------------
-The image sets a MAC (macaddress in netplan, HWADDR, a saved rule); a bridge or bond inside the guest has a MAC of its own.
+The image sets a MAC (macaddress in netplan, HWADDR, a saved rule); a bridge or bond inside the guest has a MAC of its
+own.
 
 What else it could be
 ---------------------
@@ -86,7 +87,7 @@ def _renamed(view: View) -> Iterator[tuple[str, Finding]]:
                 view,
                 one.chaddr,
                 one.vlan,
-                f"A guest that calls itself {guest.name} asks from {one.chaddr}; CloudStack's NIC of {guest.name} is {guest.mac}.",
+                f"A guest that calls itself {guest.name} asks from {one.chaddr}; CloudStack's NIC has {guest.mac}.",
                 (cite(view, (seen.number for seen in one.client_messages), f"DHCP of {one.chaddr} as {guest.name}"),),
                 (one.first_ns, one.last_ns),
                 Confidence.LIKELY,
@@ -142,7 +143,7 @@ def _finding(
         next_steps=(
             nics(mac),
             template(
-                "ip link; grep -rniE 'macaddress|hwaddr|cloned-mac' /etc/netplan /etc/network /etc/NetworkManager /etc/udev",
+                "ip link; grep -rniE 'macaddress|hwaddr|cloned-mac' /etc/netplan /etc/network /etc/NetworkManager",
                 "a MAC written there is that of the machine the image was made on",
             ),
         ),

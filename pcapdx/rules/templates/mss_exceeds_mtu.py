@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a guest whose SYNs announce a larger segment (MSS) than the MTU that DHCP told it (option 26) leaves room for. It is
-an error where full-size segments towards or from it get stuck, or a router says that they do not fit.
+Finds a guest whose SYNs announce a larger segment (MSS) than the MTU that DHCP told it (option 26) leaves room for.
+It is an error where full-size segments towards or from it get stuck, or a router says that they do not fit.
 
 Why it matters
 --------------
@@ -61,11 +61,13 @@ def check(view: View) -> Iterator[Finding]:
             subject=Subject(mac=mac, vlan=flow.vlan, ip=flow.originator.ip),
             severity=None if effect else Severity.INFO,
             summary=(
-                f"{flow.originator.ip} announces an MSS of {flow.originator.mss}, though DHCP gave its network an MTU of {mtu}"
+                f"{flow.originator.ip} announces an MSS of {flow.originator.mss}, though DHCP gave it an MTU of {mtu}"
                 + ("; full-size segments get stuck." if effect else ".")
             ),
             evidence=(
-                cite(view, (found[0][1].ack.number, *flow.originator.syn_frames), f"MTU {mtu} in the lease, then the SYN"),
+                cite(
+                    view, (found[0][1].ack.number, *flow.originator.syn_frames), f"MTU {mtu} in the lease, then the SYN"
+                ),
                 *(
                     cite(view, (number,), "a full-size segment, repeated again and again")
                     for number in (flow.originator.stuck_frame, flow.responder.stuck_frame)
@@ -78,7 +80,9 @@ def check(view: View) -> Iterator[Finding]:
             last_ns=flow.originator.last_ns,
             alternatives=("something on the way lowers the MSS of every SYN, so that nothing too large is ever sent",),
             next_steps=(
-                template("ip link | grep mtu; grep -rn mtu /etc/netplan /etc/network", f"the NIC must have MTU {mtu} or less"),
+                template(
+                    "ip link | grep mtu; grep -rn mtu /etc/netplan /etc/network", f"the NIC must have MTU {mtu} or less"
+                ),
             ),
         )
 

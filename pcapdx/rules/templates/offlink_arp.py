@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a guest that asks by ARP, three times or more and in vain, for addresses outside the subnet of its lease (or of its
-network in the site profile).
+Finds a guest that asks by ARP, three times or more and in vain, for addresses outside the subnet of its lease (or of
+its network in the site profile).
 
 Why it matters
 --------------
@@ -11,12 +11,13 @@ It has no default route: nothing beyond its subnet is reached, although the netw
 
 Common causes
 -------------
-The image has a static configuration without gateway or with a wrong mask; DHCP gave no router (option 3); a route of a
-removed NIC is left over.
+The image has a static configuration without gateway or with a wrong mask; DHCP gave no router (option 3); a route of
+a removed NIC is left over.
 
 What else it could be
 ---------------------
-A network where a router answers for others (proxy ARP): then it is answered, and not reported. The second NIC of a guest.
+A network where a router answers for others (proxy ARP): then it is answered, and not reported. The second NIC of a
+guest.
 
 Next steps
 ----------
@@ -62,8 +63,8 @@ def check(view: View) -> Iterator[Finding]:
             subject=Subject(mac=mac, vlan=vlan, ip=ip),
             confidence=Confidence.LIKELY,
             summary=(
-                f"{ip} ({mac}) asks by ARP {times(len(requests))} for {listed(targets[:3])}, outside its subnet {networks[0]}: "
-                "it has no route there."
+                f"{ip} ({mac}) asks by ARP {times(len(requests))} for {listed(targets[:3])}, outside its subnet "
+                f"{networks[0]}: it has no route there."
             ),
             evidence=(cite(view, requests, "ARP for addresses beyond the subnet, unanswered"),),
             filter=f"arp.src.hw_mac == {mac} && arp.opcode == 1",
@@ -72,7 +73,9 @@ def check(view: View) -> Iterator[Finding]:
             alternatives=("a second NIC without a route of its own", "a network whose router should answer for others"),
             next_steps=(
                 console(mac),
-                template("ip route; ip rule", f"a default route by the gateway of {networks[0]} must be there, and no other"),
+                template(
+                    "ip route; ip rule", f"a default route by the gateway of {networks[0]} must be there, and no other"
+                ),
             ),
         )
 

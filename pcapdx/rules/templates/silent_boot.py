@@ -3,8 +3,8 @@
 What it does
 ------------
 Finds a guest that says nothing at all at its own tap for two minutes and more (TMPL001), one that comes up and sends
-nothing but IPv6's noise of every interface (TMPL002), and one whose boot ROM asks by PXE and whose operating system never
-follows (TMPL003).
+nothing but IPv6's noise of every interface (TMPL002), and one whose boot ROM asks by PXE and whose operating system
+never follows (TMPL003).
 
 Why it matters
 --------------
@@ -12,13 +12,13 @@ The instance is "Running" and unreachable. Router, network and DHCP have nothing
 
 Common causes
 -------------
-The image was made elsewhere: a saved rule names its NIC eth0 and the new one becomes eth1; netplan names ens192, the NIC
-here is ens3; the driver is missing; the boot order finds no disk.
+The image was made elsewhere: a saved rule names its NIC eth0 and the new one becomes eth1; netplan names ens192, the
+NIC here is ens3; the driver is missing; the boot order finds no disk.
 
 What else it could be
 ---------------------
-A guest that is stopped, paused, without operating system, still checking its disk, or with a static address and nothing to
-say; a network that is IPv6 only (router advertisements are looked for); a diskless design.
+A guest that is stopped, paused, without operating system, still checking its disk, or with a static address and
+nothing to say; a network that is IPv6 only (router advertisements are looked for); a diskless design.
 
 Next steps
 ----------
@@ -62,11 +62,15 @@ def check_silent(view: View) -> Iterator[Finding]:
         severity=Severity.ERROR if view.duration_ns >= LONG else Severity.WARNING,
         confidence=Confidence.LIKELY,
         summary=(
-            f"{name} ({guest.mac}) sent no frame in {duration(view.duration_ns)}, while broadcasts of others reached its "
-            "interface."
+            f"{name} ({guest.mac}) sent no frame in {duration(view.duration_ns)}, while broadcasts of others reached "
+            "its interface."
         ),
         evidence=(
-            cite(view, (number for one in heard[:6] for number in one.frames), "broadcasts of others; nothing from the guest"),
+            cite(
+                view,
+                (number for one in heard[:6] for number in one.frames),
+                "broadcasts of others; nothing from the guest",
+            ),
         ),
         filter=f"eth.addr == {guest.mac} || eth.dst.ig == 1",
         first_ns=view.first_ns,
@@ -103,7 +107,9 @@ def check_noise(view: View) -> Iterator[Finding]:
                 f"{name} ({mac}, {in_vlan(vlan)}) came up and sent only IPv6 solicitations and listener reports in "
                 f"{duration(view.remains_ns(noise[0].ts_ns))}: no DHCP, no ARP."
             ),
-            evidence=(cite(view, (one.number for one in noise), "nothing but what every IPv6 interface sends by itself"),),
+            evidence=(
+                cite(view, (one.number for one in noise), "nothing but what every IPv6 interface sends by itself"),
+            ),
             filter=f"eth.src == {mac}",
             first_ns=noise[0].ts_ns,
             last_ns=noise[-1].ts_ns,
@@ -146,12 +152,19 @@ def check_pxe(view: View) -> Iterator[Finding]:
                 "operating system asked for an address."
             ),
             evidence=(
-                cite(view, (seen.number for one in exchanges for seen in one.messages), "DHCP of the boot ROM, the last of it"),
+                cite(
+                    view,
+                    (seen.number for one in exchanges for seen in one.messages),
+                    "DHCP of the boot ROM, the last of it",
+                ),
             ),
             filter=f"dhcp.hw.mac_addr == {mac}",
             first_ns=exchanges[0].first_ns,
             last_ns=last,
-            alternatives=("a diskless machine by design", "an operating system with a static address and nothing to say"),
+            alternatives=(
+                "a diskless machine by design",
+                "an operating system with a static address and nothing to say",
+            ),
             next_steps=(console(name), nics(mac)),
         )
 

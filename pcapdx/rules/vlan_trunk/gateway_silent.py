@@ -45,10 +45,9 @@ def check(view: View) -> Iterator[Finding]:
         grouped.setdefault((dead.vlan, dead.vni, dead.target_ip), []).append(dead)
     named = gateways(view)
     for (vlan, vni, ip), asked in grouped.items():
-        others = _answering(view, vlan, vni, {ip, *(one.asker_ip for one in asked)})
-        if len(others) < OTHERS:
-            continue
-        if ip in named or (len(asked) > 1 and ip.endswith(GATEWAY_ENDS) and not _another_gateway(view, vlan, vni)):
+        likely = len(asked) > 1 and ip.endswith(GATEWAY_ENDS) and not _another_gateway(view, vlan, vni)
+        others = _answering(view, vlan, vni, {ip, *(one.asker_ip for one in asked)}) if ip in named or likely else {}
+        if len(others) >= OTHERS:
             yield _finding(view, vlan, ip, asked, others, told=ip in named)
 
 
@@ -78,7 +77,7 @@ def _finding(
         severity=Severity.ERROR if told else Severity.WARNING,
         confidence=Confidence.CERTAIN if told else Confidence.LIKELY,
         summary=(
-            f"The gateway {ip} is silent {in_vlan(vlan)}: {askers} asked for it {at_least(view, len(frames), 'arp')}, "
+            f"The gateway {ip} ({in_vlan(vlan)}) is silent: {askers} asked {at_least(view, len(frames), 'arp')}, "
             f"while {listed(list(others)[:3])} answer."
         ),
         evidence=(

@@ -73,7 +73,7 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
         summary = f"{worst.mac} sends the same frame {times}: a heartbeat or a loop."
     else:
         summary = (
-            f"Broadcasts of {listed(senders[:3])} go round {in_vlan(vlan)}: {copies:,} equal copies, "
+            f"Broadcasts of {listed(senders[:3])} go round ({in_vlan(vlan)}): {copies:,} equal copies, "
             f"up to {worst.worst:,} of one frame in a second."
         )
     first = min(one.worst_ns for one in repeats)

@@ -24,16 +24,17 @@ Next steps
 Capture the same VLAN at the other host's NIC at once; look at the list of VLANs of both switch ports.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dissectors.dhcp import DhcpExchange
 from pcapdx.case import Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.arp_dead import arp_silent
+from pcapdx.rules.definitions.arp_dead import ArpDead, arp_silent
 from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.two_way import answered_vlans
 from pcapdx.rules.definitions.windows import ARP_AFTER, BURST, DHCP_SPREAD, DHCP_TRIES, TWO_PATHS
@@ -83,12 +84,12 @@ def check(view: View) -> Iterator[Finding]:
     crossed = {one.asked for one in crossings(view)}
     answered = answered_vlans(view)
     for vlan in view.vlans:
-        if not vlan or vlan in crossed or vlan in answered:
+        asking = unanswered(view, vlan)
+        if not vlan or asking is None or vlan in crossed or vlan in answered:
             continue
         talkers = [one for one in view.talkers if one.vlan == vlan and one.vni is None]
         own = _own(view, [one for one in talkers if one.sent])
-        asking = unanswered(view, vlan)
-        if own is None or asking is None or any(one.sent and one.received for one in talkers):
+        if own is None or any(one.sent and one.received for one in talkers):
             continue
         heard = _heard_elsewhere(view, vlan, known=own)
         if heard:
@@ -97,17 +98,30 @@ def check(view: View) -> Iterator[Finding]:
 
 def unanswered(view: View, vlan: int) -> Asking | None:
     """Requests in one VLAN that nobody answered, where they are enough to say so."""
-    by_client: dict[str, list[tuple[int, int]]] = {}
-    served: set[str] = set()
+    return _unanswered(view).get(vlan)
+
+
+@once_a_view
+def _unanswered(view: View) -> Mapping[int, Asking]:
+    exchanges: dict[int, list[DhcpExchange]] = {}
     for exchange in view.exchanges(DhcpExchange):
-        if exchange.vlan != vlan or exchange.vni is not None:
-            continue
-        if exchange.answered or exchange.requests or exchange.chosen_server:
-            served.add(exchange.chaddr)
+        if exchange.vni is None:
+            exchanges.setdefault(exchange.vlan, []).append(exchange)
+    silent: dict[int, list[ArpDead]] = {}
+    for dead in arp_silent(view):
+        if dead.vni is None and dead.retried:
+            silent.setdefault(dead.vlan, []).append(dead)
+    found = {vlan: _asking(view, vlan, exchanges.get(vlan, ()), silent.get(vlan, ())) for vlan in {*exchanges, *silent}}
+    return {vlan: asking for vlan, asking in found.items() if asking is not None}
+
+
+def _asking(view: View, vlan: int, exchanges: Sequence[DhcpExchange], silent: Sequence[ArpDead]) -> Asking | None:
+    by_client: dict[str, list[tuple[int, int]]] = {}
+    served = {one.chaddr for one in exchanges if one.answered or one.requests or one.chosen_server}
+    for exchange in exchanges:
         asked = [(one.ts_ns, one.number) for one in exchange.discovers if view.remains_ns(one.ts_ns) >= ARP_AFTER]
         by_client.setdefault(exchange.chaddr, []).extend(asked)
     clients = {mac: asked for mac, asked in by_client.items() if asked and mac not in served}
-    silent = [one for one in arp_silent(view) if one.vlan == vlan and one.vni is None and one.retried]
     moments = [moment for asked in clients.values() for moment in asked]
     arp_frames = [number for one in silent for number in one.frames]
     askers = {one.asker_mac for one in silent}

@@ -56,9 +56,10 @@ def check(view: View) -> Iterator[Finding]:
             if there != here and one.ts_ns - earlier.ts_ns < TOGETHER:
                 joined.setdefault((min(here, there), max(here, there)), []).append((earlier, one))
         by_vlan[here] = one
-    for vlans, pairs in joined.items():
-        if len(pairs) >= REPETITION:
-            yield _finding(view, vlans, pairs)
+    leaks = {vlans: pairs for vlans, pairs in joined.items() if len(pairs) >= REPETITION}
+    for vlans, pairs in leaks.items():
+        # a single leak explains whatever strange is in either VLAN; of several each explains its own
+        yield _finding(view, vlans, pairs, Subject(name=names(*vlans)) if len(leaks) > 1 else Subject())
 
 
 def names(low: int, high: int) -> str:
@@ -86,12 +87,12 @@ def _counts(frame: Frame) -> bool:
     return frame.vlan > 0 and frame.tag_count == 1 and frame.vni < 0 and frame.eth_dst_int == BROADCAST_MAC
 
 
-def _finding(view: View, vlans: tuple[int, int], pairs: list[Pair]) -> Finding:
+def _finding(view: View, vlans: tuple[int, int], pairs: list[Pair], subject: Subject) -> Finding:
     low, high = vlans
     senders = list(dict.fromkeys(one.frame.eth_src for _, one in pairs))
     first, second = pairs[0]
     return RULE.finding(
-        subject=Subject(name=names(low, high)),
+        subject=subject,
         summary=(
             f"VLANs {low} and {high} are joined: broadcasts of {listed(senders[:3])} appear in both at once, "
             f"{times(len(pairs))}, first in {first.frame.vlan} and then in {second.frame.vlan}."
