@@ -23,7 +23,8 @@ def render(case: Case, form: str, protocols: tuple[str, ...] = ()) -> Iterator[s
     if form == "csv":
         yield _csv_line(_COLUMNS)
     elif form == "table":
-        yield f"{'frame':>8}  {'time (UTC)':<27}{'vlan':>5}  {'source':<22} {'destination':<22} {'protocol':<16} message"
+        ends = f"{'source':<22} {'destination':<22}"
+        yield f"{'frame':>8}  {'time (UTC)':<27}{'vlan':>5}  {ends} {'protocol':<16} message"
     for view in case.views:
         if form == "table" and len(case.views) > 1:
             yield f"# {plain(view.name)}"

@@ -47,7 +47,7 @@ class Rule:
     check: Callable[[View], Iterator[Verdict]] | None = None
     """Judges one capture."""
     check_path: Callable[[Case], Iterator[Verdict]] | None = None
-    """Judges several captures of one incident together, in the order of the path; asked only where there are several."""
+    """Judges several captures of one incident together, in the order of the path; not asked of a single one."""
     explains: tuple[str, ...] = ()
     """Codes of the findings that this one causes, when their subjects and times agree."""
     since: str = "0.1.0"

@@ -44,6 +44,7 @@ def issue(
     dns: tuple[str, ...] = (),
     ips: tuple[str, ...] = (),
     ca: bool = False,
+    valid: tuple[datetime, datetime] = (NOT_BEFORE, NOT_AFTER),
 ) -> Issued:
     """A certificate, self-signed without an issuer."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -54,8 +55,8 @@ def issue(
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(0x1234)
-        .not_valid_before(NOT_BEFORE)
-        .not_valid_after(NOT_AFTER)
+        .not_valid_before(valid[0])
+        .not_valid_after(valid[1])
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]

@@ -63,7 +63,7 @@ class _Console(BaseHTTPRequestHandler):
     websocket: Literal["works", "dies", "404"]
     screen: tuple[str, int] | None
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gave it
+    def log_message(self, format: str, *args: object) -> None:
         """Nothing to the console."""
 
     def do_GET(self) -> None:

@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = "4.x"
     respond: Callable[[str, str | None], bytes]
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gave it
+    def log_message(self, format: str, *args: object) -> None:
         """The real one logs to syslog."""
 
     def reply(self) -> bytes:
@@ -100,10 +100,11 @@ class Refusing(BaseHTTPRequestHandler):
 
     server_version, sys_version = "squid/5.7", ""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gave it
+    def log_message(self, format: str, *args: object) -> None:
         """Nothing to the console."""
 
     def do_GET(self) -> None:
+        """Refuses everything, as a proxy does that admits nobody."""
         self.send_error(403)
 
 

@@ -17,8 +17,8 @@ with router advertisements left on.
 
 What else it could be
 ---------------------
-A network without DHCPv6, where a client asks in vain by design (no advertisement, or one without the M flag): nothing is
-said. A pair of upstream routers with one prefix each.
+A network without DHCPv6, where a client asks in vain by design (no advertisement, or one without the M flag): nothing
+is said. A pair of upstream routers with one prefix each.
 
 Next steps
 ----------

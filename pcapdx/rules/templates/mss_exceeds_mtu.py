@@ -29,7 +29,7 @@ from pcapdx.case import View
 from pcapdx.dissect import Flow
 from pcapdx.model import Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.leases import Lease, lease_at
+from pcapdx.rules.definitions.leases import Lease, lease_at, leases
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.rules.templates.guests import template
@@ -41,8 +41,8 @@ HEADERS = 40
 def check(view: View) -> Iterator[Finding]:
     """One finding a guest: the first stuck flow, else the first that announces too much."""
     guests: dict[str, list[tuple[Flow, Lease, int]]] = {}
-    table = view.flows
-    for flow in table.take(table.originator("mss") > 0):
+    limited = {one.ip for one in leases(view) if one.ack.message.mtu is not None}
+    for flow in (flow for ip in limited for flow in view.flows.where(client=ip)):
         lease = lease_at(view, flow.originator.ip, flow.originator.first_ns or 0)
         mtu = lease.ack.message.mtu if lease is not None else None
         if lease is not None and mtu is not None and (flow.originator.mss or 0) > mtu - HEADERS:
