@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CAPTURE := captures/dhcp-unknown-mac-bridge.pcapng
+DEMO = $(firstword $(wildcard captures/dhcp-unknown-mac-bridge.pcap*))
 
 .PHONY: demo setup test check accept accuracy bench clean
 
@@ -12,8 +12,6 @@ demo: $(STAMP)  ## analyse a shipped capture of a broken network: report here, H
 	@$(BIN)/pcapdx analyze hostA:bridge=$(DEMO)
 	@$(BIN)/pcapdx analyze hostA:bridge=$(DEMO) --format html -o demo/report.html
 	@echo "the same as a page: demo/report.html"
-
-DEMO = $(firstword $(wildcard captures/dhcp-unknown-mac-bridge.pcap*))
 
 setup: $(STAMP)  ## make the environment and install everything
 
@@ -30,6 +28,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	PCAPDX_BOUNDSCHECK=1 $(BIN)/pytest -q tests/sieve/test_twins.py
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 accept: $(STAMP)  ## rewrite the generated files: golden reports, tables in READMEs, JSON schema

@@ -80,7 +80,7 @@ def lookup(tape: Tape, at_s: float, name: str, answer: str | None, *, rcode: int
     asked = Ether(src=BROWSER, dst=PROXY) / IP(src=B_IP, dst=RESOLVER) / to / DNS(id=number, rd=1, qd=question)
     tape.add(at_s, asked)
     if answer is not None:
-        records = DNSRR(rrname=name, rdata=answer) if answer else None
+        records = [DNSRR(rrname=name, rdata=answer)] if answer else []
         reply = DNS(id=number, qr=1, rcode=rcode, qd=question, an=records)
         tape.add(at_s + 0.01, Ether(src=PROXY, dst=BROWSER) / IP(src=RESOLVER, dst=B_IP) / back / reply)
     return tape
