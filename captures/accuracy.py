@@ -1,6 +1,7 @@
 """Holds what pcapdx says of labelled captures against what is true of them.
 
     python -m captures.accuracy [FOLDER]
+    python -m captures.accuracy --readme     # and puts the table into the project's README
 
 Works on any folder of captures with truth files (see README.md beside this). For each topic: how many injected faults
 were named (recall), how many claims at warning or above were true (precision), how often the first diagnosis was the
@@ -21,6 +22,8 @@ from pcapdx.site import load_site
 from pcapdx.vantage import CaptureArgument, Role
 
 HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+MARKS = ("<!-- accuracy -->", "<!-- /accuracy -->")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +171,21 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
+def with_table(readme: str, made: str) -> str:
+    """The README's text with this table between its markers."""
+    head, _, rest = readme.partition(MARKS[0])
+    _, _, tail = rest.partition(MARKS[1])
+    return f"{head}{MARKS[0]}\n{made}\n{MARKS[1]}{tail}"
+
+
 def main() -> None:
     """Prints the table and what is not right; exits 1 when anything is not."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    arguments = [one for one in sys.argv[1:] if one != "--readme"]
     plugins = load()
-    verdicts = [judge(case, plugins) for case in cases(folder)]
+    verdicts = [judge(case, plugins) for case in cases(Path(arguments[0]) if arguments else HERE)]
     print(table(verdicts))
+    if "--readme" in sys.argv:
+        README.write_text(with_table(README.read_text(encoding="utf-8"), table(verdicts)), encoding="utf-8")
     wrong = [one for one in verdicts if not one.right]
     for one in wrong:
         print(f"- {one}")

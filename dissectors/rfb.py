@@ -104,15 +104,22 @@ def _result(ahead: bytes, at: int) -> int | None:
 
 
 def pair(traffic: Traffic) -> Iterator[RfbSession]:
-    """One exchange a connection whose server's greeting was seen; the server is who greeted first."""
+    """One exchange a connection whose server's greeting was seen."""
     for conversation in traffic.conversations:
-        if conversation.seen:
-            yield _session(conversation)
+        server = _server_of(conversation)
+        if server is not None:
+            yield _session(conversation, server)
 
 
-def _session(conversation: Conversation) -> RfbSession:
+def _server_of(conversation: Conversation) -> Seen[Rfb] | None:
+    """The greeting of who was connected to; where that beginning is missing, of who greeted first, as servers do."""
+    if conversation.flow.began:
+        return next((one for one in conversation.seen if not one.from_originator), None)
+    return min(conversation.seen, key=lambda one: one.frames[0], default=None)
+
+
+def _session(conversation: Conversation, server: Seen[Rfb]) -> RfbSession:
     flow = conversation.flow
-    server = min(conversation.seen, key=lambda one: one.frames[0])
     client = next((one for one in conversation.seen if one.from_originator != server.from_originator), None)
     client_half, server_half = (
         (flow.responder, flow.originator) if server.from_originator else (flow.originator, flow.responder)

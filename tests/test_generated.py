@@ -49,10 +49,10 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def what_it_does(rule: Rule, page: str) -> str:
     """A rule in a sentence: by its check where several share a page, else by the page's title, else by what it does."""
-    own = " ".join((inspect.getdoc(rule.check) or "").split("\n\n")[0].split())
+    own = " ".join((inspect.getdoc(rule.check or rule.check_path) or "").split("\n\n")[0].split())
     text = own.removeprefix(f"{rule.code}:").strip()
     if text == own or text.startswith("One finding"):
-        text = page.partition("\n")[0].partition(": ")[2]
+        text = " ".join(page.partition("\n\n")[0].split()).partition(": ")[2]
     if not text:
         section = re.search(r"^What it does\n-+\n(.*?)(?:\n\n|\Z)", page, re.MULTILINE | re.DOTALL)
         assert section, f"{rule.code} does not say what it does"

@@ -19,7 +19,7 @@ from tests import labelled
 
 WHOLLY = 10
 """So many of the smallest are cut at every byte."""
-CUTS, FLIPS = 5000, 2000
+CUTS, FLIPS = 3000, 1200
 """So often the others are cut, and all of them damaged, taken together: many captures must not make a slow test."""
 SLOWEST_S = 10.0
 MOST_BYTES = 256 << 20
@@ -107,10 +107,9 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "claims"
     tracemalloc.start()
     try:
-        for at in range(0, 320, 4):
-            for claim in (b"\xff\xff\xff\x7f", b"\x00\x00\x00\x40"):
-                path.write_bytes(data[:at] + claim + data[at + 4 :])
-                run(case, 0, path)
+        for at in range(0, 200, 4):
+            path.write_bytes(data[:at] + b"\xff\xff\xff\x7f" + data[at + 4 :])
+            run(case, 0, path)
         assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
     finally:
         tracemalloc.stop()

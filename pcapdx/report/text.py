@@ -24,8 +24,8 @@ from pcapdx.report.words import (
 WIDEST, NARROWEST = 110, 60
 LABEL, TITLE = 12, 14
 """Columns of the labels on the left: of a finding's parts (indent included), of the sections below."""
-FRAMES = 26
-"""Columns for a list of frames beside what they show."""
+FRAMES = 36
+"""Columns for a list of frames beside what they show; a third of a narrow report."""
 CAPTURE = 20
 """Columns for a capture's name beside its frames."""
 
@@ -83,7 +83,7 @@ def _evidence(document: Document, one: FindingEntry, width: int, style: Style) -
     several = sources_differ(document)
     first = min(CAPTURE, max((len(name) for name, _, _ in rows), default=0)) if several else 0
     widest = max((len(frames) for _, frames, _ in rows), default=0)
-    second = max(min(widest, FRAMES), len("Wireshark filter") if one.filter else 0)
+    second = max(min(widest, FRAMES, width // 3), len("Wireshark filter") if one.filter else 0)
     for place, (name, frames, what) in enumerate(rows):
         columns = [(name, first), (frames, second), (what, 0)]
         yield from _row("proof" if place == 0 else "", columns if several else columns[1:], width, style)
@@ -165,18 +165,22 @@ def _wrap(text: str, width: int, *, hang: int = 0) -> list[str]:
     return textwrap.wrap(plain(text), width, subsequent_indent=" " * hang, break_on_hyphens=False) or [""]
 
 
-_TOKEN = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*"|['"])+|\s+""")
+_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*"|['"])+\s*|\s+""")
+_OPERATORS = (";", "|", "&&")
 
 
 def _broken(text: str, width: int, glue: str) -> list[str]:
-    """A command or filter over lines no wider than ``width``, broken only between words outside quotes.
+    """A command or filter over lines of ``width``, broken between words outside quotes, after an operator if possible.
 
     ``glue`` ends every line but the last: with the shell's backslash the lines can be copied as they stand.
     """
-    lines, line = [], ""
-    for token in _TOKEN.findall(text):
-        if line.strip() and len(line) + len(token.rstrip()) + len(glue) > width and not token.isspace():
-            lines.append(f"{line.rstrip()}{glue}")
-            line = ""
-        line += token
-    return [*lines, line.rstrip()]
+    lines: list[str] = []
+    line: list[str] = []
+    for word in _WORD.findall(text):
+        while line and len("".join(line)) + len(word.rstrip()) + len(glue) > width:
+            ends = (place for place in range(len(line), 0, -1) if line[place - 1].rstrip().endswith(_OPERATORS))
+            cut = next(ends, len(line))
+            lines.append(f"{''.join(line[:cut]).rstrip()}{glue}")
+            line = line[cut:]
+        line.append(word)
+    return [*lines, "".join(line).rstrip()]

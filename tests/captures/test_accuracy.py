@@ -20,6 +20,13 @@ def test_case(case: accuracy.Case, plugins: Plugins) -> None:
     assert verdict.right, str(verdict)
 
 
+def test_the_readme_has_this_table(plugins: Plugins) -> None:
+    """``python -m captures.accuracy --readme`` has nothing to do."""
+    made = accuracy.table([accuracy.judge(case, plugins) for case in CASES])
+    readme = accuracy.README.read_text(encoding="utf-8")
+    assert readme == accuracy.with_table(readme, made)
+
+
 def test_enough_of_both_kinds() -> None:
     """At least thirty cases, and a third of them healthy look-alikes."""
     healthy = [case for case in CASES if not case.faults]

@@ -43,8 +43,9 @@ def check(view: View) -> Iterator[Finding]:
     if view.vantage.role is Role.ANY:
         return
     by_vlan: dict[int, list[Repeat]] = {}
+    enough = COPIES * _recorded_times(view)
     for one in view.repeats:
-        if one.worst >= COPIES:
+        if one.worst >= enough:
             by_vlan.setdefault(one.vlan, []).append(one)
     for vlan, repeats in by_vlan.items():
         yield _judge(view, vlan, repeats)
@@ -52,6 +53,15 @@ def check(view: View) -> Iterator[Finding]:
         frame = view.counters["storm_frame"]
         evidence = cite(view, (frame,), "within a storm of equal broadcasts")
         yield _finding(view, None, Severity.ERROR, Confidence.LIKELY, (evidence,), _storm(view))
+
+
+def _recorded_times(view: View) -> int:
+    """How often this capture has each packet: a burst of five announcements, each recorded twice, is no loop.
+
+    Three at most, for a loop makes copies itself.
+    """
+    twins = view.counters["same_vlan_twins"]
+    return min(1 + round(twins / max(view.counters["ip_frames"] - twins, 1)), 3)
 
 
 def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
