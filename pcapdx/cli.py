@@ -130,14 +130,10 @@ def live(
     from pcapdx.report.document import document_of
     from pcapdx.report.escape import plain
 
-    with on_interrupt() as stopped:
-        session = Session(
-            interface_argument(interface),
-            load(),
-            site=_site(site_path),
-            expression=expression,
-            stdin=sys.stdin.buffer,
-        )
+    session = Session(
+        interface_argument(interface), load(), site=_site(site_path), expression=expression, stdin=sys.stdin.buffer
+    )
+    with on_interrupt() as stopped, session:
         click.echo(f"capturing on {plain(interface)}; Ctrl-C ends it", err=True)
         for one in session.findings(stopped.is_set, duration):
             finding = one.finding

@@ -1,7 +1,7 @@
 """What this installation can do: the answers of ``pcapdx doctor``."""
 
 import importlib.metadata
-import importlib.util
+import os
 import platform
 import shutil
 import sys
@@ -55,4 +55,5 @@ def checks(plugins: Plugins) -> Iterator[Check]:
     for program, purpose in (("tshark", "analyze --decode"), ("tcpdump", "live capture"), ("dumpcap", "live capture")):
         path = shutil.which(program)
         yield Check(what=program, ok=path is not None, detail=f"{path or 'not installed'}: {purpose}")
-    yield Check(what="live capture", ok=True, detail=f"would use {tool()}")
+    rights = "" if os.geteuid() == 0 else "; this user needs root, or the right to capture given to that program"
+    yield Check(what="live capture", ok=True, detail=f"would use {tool()}{rights}")

@@ -90,7 +90,7 @@ def test_doctor_looks_at_everything_that_may_be_missing(plugins: Plugins, monkey
     assert found["packs"].needed
     assert not found["tshark"].ok
     assert "not installed" in found["tshark"].detail
-    assert found["live capture"].detail == "would use scapy"
+    assert found["live capture"].detail.startswith("would use scapy")
 
 
 class Terminal:

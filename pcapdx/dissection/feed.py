@@ -228,8 +228,8 @@ class Feed:
 
     def _refined(self, dissector: Dissector, traffic: Traffic) -> Traffic:
         """Another dissector's traffic, message by message turned into this one's."""
-        if dissector.refine is None:
-            return traffic
+        if dissector.refine is None:  # pairs another's messages and has none of its own, so that none is listed twice
+            return traffic if dissector.messages else Traffic(conversations=traffic.conversations)
         conversations = tuple(
             replace(one, seen=seen)
             for one in traffic.conversations

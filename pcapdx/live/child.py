@@ -89,8 +89,13 @@ class Child:
             try:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                self.kill()
+
+    def kill(self) -> None:
+        """Ends the child at once, if it is still there."""
+        if self.running:
+            self._process.kill()
+            self._process.wait()
 
     def dropped(self) -> int | None:
         """Packets the kernel dropped, by tcpdump's last words; None where the tool does not say."""

@@ -8,7 +8,7 @@ stamped the frames is never compared with ours, for it may be another host's.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from pcapdx.capture.open import open_capture
 from pcapdx.capture.records import Reader
@@ -60,6 +60,14 @@ class Session:
         stream = stdin if self._child is None else self._child.stdout
         self._thread = threading.Thread(target=self._read, args=(stream,), name="capture", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *of_error: object) -> None:
+        """However this ends, no capturing process is left behind."""
+        if self._child is not None:
+            self._child.kill()
 
     def _read(self, stream: BinaryIO) -> None:
         try:

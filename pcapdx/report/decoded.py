@@ -101,7 +101,11 @@ def _trees(name: str, path: str, frames: list[int]) -> Iterator[str]:
             first = next(iter(str(error).splitlines()), "") or repr(error)
             yield f"{plain(name)}: tshark read no further: {plain(first)}"
         finally:
-            capture.close()
+            try:
+                capture.close()
+            except pyshark.capture.capture.TSharkCrashException:
+                # tshark ends with an error where a file is cut short; else the destructor would complain once more
+                capture._running_processes.clear()
 
 
 @contextmanager

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 from pcapdx.report.document import Document
 from pcapdx.report.escape import plain
 from pcapdx.report.words import (
+    MOST_IN_FULL,
+    MOST_IN_SHORT,
     evidence_rows,
     facts,
     frame_list,
     frames_cited,
     headline,
+    in_short,
     moment,
     roots,
     source,
@@ -28,21 +31,19 @@ def render(document: Document, *, timeline: str = "", decoded: str = "") -> str:
     from markupsafe import Markup
 
     grave, remarks = roots(document)
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            document=document,
-            headline=headline(document),
-            several=len(document.captures) > 1,
-            sources_differ=sources_differ(document),
-            grave=grave,
-            remarks=remarks,
-            worked=worked(document),
-            most_anomalies=MOST_ANOMALIES,
-            decoded=decoded,
-            timeline=Markup(timeline),  # drawn by us, its words escaped by matplotlib
-        )
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        document=document,
+        headline=headline(document),
+        several=len(document.captures) > 1,
+        sources_differ=sources_differ(document),
+        grave=grave[:MOST_IN_FULL],
+        remarks=remarks[:MOST_IN_FULL],
+        also=in_short([*grave[MOST_IN_FULL:], *remarks[MOST_IN_FULL:]], MOST_IN_SHORT),
+        worked=worked(document),
+        most_anomalies=MOST_ANOMALIES,
+        decoded=decoded,
+        timeline=Markup(timeline),  # drawn by us, its words escaped by matplotlib
     )
 
 

@@ -4,7 +4,19 @@ from collections.abc import Iterator, Sequence
 
 from pcapdx.report.document import CaptureEntry, Document, FindingEntry
 from pcapdx.report.escape import code, markdown
-from pcapdx.report.words import evidence_rows, facts, frames_cited, headline, names, roots, source, worked
+from pcapdx.report.words import (
+    MOST_IN_FULL,
+    MOST_IN_SHORT,
+    evidence_rows,
+    facts,
+    frames_cited,
+    headline,
+    in_short,
+    names,
+    roots,
+    source,
+    worked,
+)
 
 
 def render(document: Document, *, decoded: str = "") -> str:
@@ -17,11 +29,13 @@ def _lines(document: Document) -> Iterator[str]:
     grave, remarks = roots(document)
     yield f"# {markdown(headline(document))}"
     yield ""
-    for place, (finding, after) in enumerate((*grave, *remarks)):
+    found = [*grave, *remarks]
+    for place, (finding, after) in enumerate(found[:MOST_IN_FULL]):
         if place or not grave:
             yield f"## {markdown(finding.summary)}"
             yield ""
         yield from _finding(finding, after)
+    yield from _items("## Also", [markdown(one) for one in in_short(found[MOST_IN_FULL:], MOST_IN_SHORT)])
     yield from _items("## What worked", [markdown(one) for one in worked(document)])
     yield "## Topics"
     yield ""

@@ -14,6 +14,7 @@ from pcapdx.report.words import (
     facts,
     frames_cited,
     headline,
+    in_short,
     names,
     roots,
     source,
@@ -55,7 +56,7 @@ def _lines(document: Document, width: int, style: Style) -> Iterator[str]:
     for root, after in found[:MOST_IN_FULL]:
         yield from _finding(document, root, after, width, style)
         yield ""
-    also = [f"{root.summary} ({root.severity}, {root.code})" for root, _ in found[MOST_IN_FULL:]]
+    also = in_short(found[MOST_IN_FULL:], MOST_IN_SHORT)
     yield from _tail(document, also, width, style, captures=bool(grave))
 
 
@@ -126,8 +127,7 @@ def _steps(steps: Sequence[StepEntry], width: int, style: Style) -> Iterator[str
 
 
 def _tail(document: Document, also: list[str], width: int, style: Style, *, captures: bool) -> Iterator[str]:
-    more = [f"and {len(also) - MOST_IN_SHORT:,} more; --format json has them all"] if len(also) > MOST_IN_SHORT else []
-    sections = [("Also", also[:MOST_IN_SHORT] + more), ("Worked", worked(document))]
+    sections = [("Also", also), ("Worked", worked(document))]
     unsure = [f"{one.topic}: {one.why}" for one in document.topics if one.state == "cannot-tell"]
     absent = [one.topic for one in document.topics if one.state == "not-seen"]
     sections += [("Cannot tell", unsure), ("Not seen", [", ".join(absent)] if absent else [])]

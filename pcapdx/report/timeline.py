@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pcapdx.case import View
@@ -56,6 +56,8 @@ class _Step:
     receiver: tuple[str | None, str | None]
     label: str
     evidence: bool
+    telling: tuple[bool, int, str] = (False, -1, "")
+    """Of several steps in one frame the most telling are shown."""
 
 
 def timeline_of(analysis: Analysis) -> TimeLine | None:
@@ -69,12 +71,23 @@ def timeline_of(analysis: Analysis) -> TimeLine | None:
         return None
     view = analysis.case.view(capture)
     cited = {number for piece in pieces if piece.capture == capture for number in piece.frames}
-    steps = {one.frame: one for one in (*_milestones(view, cited), *_messages(view, cited))}
-    nearest = sorted(steps.values(), key=lambda one: (not one.evidence, _distance(one.frame, cited), one.frame))
+    steps = _one_a_frame([*_milestones(view, cited), *_messages(view, cited)])
+    nearest = sorted(steps, key=lambda one: (not one.evidence, _distance(one.frame, cited), one.frame))
     kept = sorted(nearest[:MOST_EVENTS], key=lambda one: (one.ts_ns, one.frame))
     if not kept:
         return None
     return TimeLine(capture=capture, events=_named(kept), last_ns=view.last_ns, left_out=len(steps) - len(kept))
+
+
+def _one_a_frame(steps: list[_Step]) -> list[_Step]:
+    """The most telling step of each frame; several that are equally so become one."""
+    kept: dict[int, _Step] = {}
+    for one in sorted(steps, key=lambda step: step.telling):
+        before = kept.get(one.frame)
+        if before is not None and before.telling == one.telling and one.label not in before.label:
+            one = replace(one, label=f"{before.label}, {one.label}", evidence=before.evidence or one.evidence)
+        kept[one.frame] = one
+    return list(kept.values())
 
 
 def _about(diagnosed: Diagnosed) -> list[Evidence]:
@@ -96,17 +109,16 @@ def _distance(frame: int, cited: Iterable[int]) -> int:
 
 
 def _messages(view: View, cited: set[int]) -> Iterator[_Step]:
-    """Messages in cited frames, and others between the same ends near by; of one frame the most telling comes last."""
-    ranked = sorted(view.dissectors, key=_telling)
-    everything = [one for dissector in ranked for one in _seen(view, dissector)]
-    core = [one for one in everything if cited.intersection(one.frames)]
+    """Messages in cited frames, and others between the same ends near by."""
+    everything = [(one, _telling(dissector)) for dissector in view.dissectors for one in _seen(view, dissector)]
+    core = [one for one, _ in everything if cited.intersection(one.frames)]
     if not core:
         return
     begin = min(one.ts_ns for one in core) - AROUND_NS
     end = max(one.ts_ns for one in core) + AROUND_NS
     ends = {_ends(one) for one in core}
     ends |= {(receiver, sender) for sender, receiver in ends}
-    for one in everything:
+    for one, telling in everything:
         evidence = bool(cited.intersection(one.frames))
         if evidence or (begin <= one.ts_ns <= end and _ends(one) in ends):
             sender, receiver = _ends(one)
@@ -117,6 +129,7 @@ def _messages(view: View, cited: set[int]) -> Iterator[_Step]:
                 receiver=receiver,
                 label=label_of(one.message),
                 evidence=evidence,
+                telling=telling,
             )
 
 

@@ -8,6 +8,8 @@ from pcapdx.report.document import CaptureEntry, Document, EvidenceEntry, Findin
 
 GRAVE = ("error", "warning")
 MOST_PROOFS, MOST_FRAMES = 6, 24
+MOST_IN_FULL, MOST_IN_SHORT = 40, 200
+"""Diagnoses of a file: with their proof, and those after them with a sentence."""
 
 Root = tuple[FindingEntry, list[FindingEntry]]
 """A diagnosis: the root finding and what it explains."""
@@ -106,12 +108,18 @@ def cited(document: Document, entry: FindingEntry | ProofEntry) -> str:
 
 def roots(document: Document) -> tuple[list[Root], list[Root]]:
     """The diagnoses, best first: those at warning or above, and remarks."""
-    pairs = [
-        (document.finding(one.finding), [document.finding(other) for other in one.consequences])
-        for one in document.diagnoses
-    ]
+    known = {one.id: one for one in document.findings}
+    pairs = [(known[one.finding], [known[other] for other in one.consequences]) for one in document.diagnoses]
     grave = [pair for pair in pairs if pair[0].severity in GRAVE]
     return grave, [pair for pair in pairs if pair[0].severity not in GRAVE]
+
+
+def in_short(found: Sequence[Root], most: int) -> list[str]:
+    """Diagnoses in a sentence each, for those after the ones that are told in full; beyond ``most`` only how many."""
+    lines = [f"{root.summary} ({root.severity}, {root.code})" for root, _ in found[:most]]
+    if len(found) > most:
+        lines.append(f"and {len(found) - most:,} more; the JSON report has them all")
+    return lines
 
 
 def worked(document: Document) -> list[str]:

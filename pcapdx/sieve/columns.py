@@ -97,11 +97,11 @@ FLOW_COLUMNS = (
 SIDE_COLUMNS = (
     # two rows a flow: 2 * flow is the originator's side, 2 * flow + 1 the responder's; the often written ones first
     Column("mac", "i8", "source MAC of the latest frame, -1 before any"),
-    Column("packets", "i8", "frames sent, twins left out"),
+    Column("packets", "i4", "frames sent, twins left out"),
     Column("wire_bytes", "i8", "bytes of them"),
     Column("payload_bytes", "i8", "by the IP headers, retransmissions included"),
     Column("last_ns", "i8", "time of the latest frame"),
-    Column("last_frame", "i8", "its number"),
+    Column("last_frame", "i4", "its number"),
     Column("last_payload_ns", "i8", "latest frame with payload"),
     Column("base_seq", "i8", "sequence number of the first stream byte, -1 unknown"),
     Column("next_seq", "i8", "highest sequence number sent, relative to base_seq"),
@@ -109,8 +109,8 @@ SIDE_COLUMNS = (
     Column("largest_payload", "i4", "bytes"),
     Column("spooled", "i4", "stream bytes handed to dissectors"),
     Column("first_ns", "i8", "time of the first frame"),
-    Column("first_frame", "i8", "its number"),
-    Column("payload_frame", "i8", "first with payload"),
+    Column("first_frame", "i4", "its number"),
+    Column("payload_frame", "i4", "first with payload"),
     Column("payload_ns", "i8", "first with payload"),
     Column("mac_changes", "i4", "times another MAC than before sent for this side"),
     Column("syn", "i4", "SYN (responder: SYN/ACK) segments"),
@@ -123,14 +123,14 @@ SIDE_COLUMNS = (
     Column("repeat_seq", "i8", "relative number of the segment last retransmitted"),
     Column("stuck_count", "i4", "most retransmissions of one unacknowledged segment"),
     Column("stuck_bytes", "i4", "payload of it"),
-    Column("stuck_frame", "i8", "frame of its first retransmission"),
+    Column("stuck_frame", "i4", "frame of its first retransmission"),
     Column("first_syn_ns", "i8", "first SYN"),
     Column("last_syn_ns", "i8", "last SYN"),
-    Column("fin_frame", "i8", "first FIN"),
+    Column("fin_frame", "i4", "first FIN"),
     Column("fin_ns", "i8", "first FIN"),
-    Column("rst_frame", "i8", "first RST"),
+    Column("rst_frame", "i4", "first RST"),
     Column("rst_ns", "i8", "first RST"),
-    Column("syn_frames", "i8", "frames of the first eight SYN segments", (8,)),
+    Column("syn_frames", "i4", "frames of the first eight SYN segments", (8,)),
 )
 
 TALKER_COLUMNS = (

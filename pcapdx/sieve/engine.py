@@ -50,14 +50,17 @@ class Sieve:
         self.fast = fast
         """Run the compiled twin."""
         self.claims = claim_tables.build(dissectors, thin_out=thin_out)
+        # large captures get tables of their full size at once: rows cost no memory before they are used, and growing
+        # would need twice the memory for a moment
+        flows, talkers, bindings = (MOST_FLOWS, MOST_TALKERS, MOST_BINDINGS) if fast else (FIRST_ROWS,) * 3
         self.tables = Tables(
-            flows=np.zeros(FIRST_ROWS, FLOW),
-            sides=np.zeros(2 * FIRST_ROWS, SIDE),
-            flow_index=np.zeros(2 * FIRST_ROWS, np.int32),
-            talkers=np.zeros(FIRST_ROWS, TALKER),
-            talker_index=np.zeros(2 * FIRST_ROWS, np.int32),
-            bindings=np.zeros(FIRST_ROWS, BINDING),
-            binding_index=np.zeros(2 * FIRST_ROWS, np.int32),
+            flows=np.zeros(flows, FLOW),
+            sides=np.zeros(2 * flows, SIDE),
+            flow_index=_index(flows),
+            talkers=np.zeros(talkers, TALKER),
+            talker_index=_index(talkers),
+            bindings=np.zeros(bindings, BINDING),
+            binding_index=_index(bindings),
             repeats=np.zeros(REPEAT_SLOTS if fast else SMALL_SLOTS, REPEAT),
             twins=np.zeros(TWIN_SLOTS if fast else SMALL_SLOTS, TWIN),
             counters=np.zeros(1, COUNTERS),
@@ -155,4 +158,9 @@ def _doubled(table: Array, most: int) -> tuple[Array, Array]:
     rows = max(len(table), min(2 * len(table), most))
     grown = np.zeros(rows, table.dtype)
     grown[: len(table)] = table
-    return grown, np.zeros(1 << (2 * rows - 1).bit_length(), np.int32)
+    return grown, _index(rows)
+
+
+def _index(rows: int) -> Array:
+    """An empty hash index for a table of so many rows: a power of two of places, half of them or more free."""
+    return np.zeros(1 << (2 * rows - 1).bit_length(), np.int32)

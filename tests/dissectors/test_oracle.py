@@ -56,6 +56,13 @@ EXPECTED: dict[str, tuple[str, frozenset[tuple[int, str]]]] = {
     ),
 }
 
+OWN_EXPECTED = {
+    "host-agent-port-probed.pcap": (
+        "TLS alerts to probes that speak no TLS: we look at the port and the bytes, tshark wants a hello first",
+        frozenset({(7, "tls"), (18, "tls")}),
+    ),
+}
+
 
 def _corpus() -> list[str]:
     manifest = CORPUS / "manifest.json"
@@ -82,4 +89,6 @@ def test_equals_tshark_on_the_corpus(name: str) -> None:
 @pytest.mark.skipif(not shutil.which("tshark") or not _corpus(), reason=f"no tshark, or no corpus at {CORPUS}")
 @pytest.mark.parametrize("path", _own(), ids=lambda path: path.name)
 def test_equals_tshark_on_our_captures(path: Path) -> None:
-    assert differences(path, made(path)) == []
+    reason, expected = OWN_EXPECTED.get(path.name, ("equal", frozenset()))
+    found = differences(path, made(path))
+    assert {(frame, group) for frame, group, _, _ in found} == expected, (reason, found)

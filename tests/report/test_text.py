@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapdx.report import text
+from pcapdx.report import html, markdown, text, words
 from pcapdx.report.document import Document
 from pcapdx.report.words import cited, facts, frame_list, moment, span
 from tests import labelled
@@ -100,7 +100,15 @@ def test_of_many_diagnoses_the_first_are_told_in_full() -> None:
     written = text.render(many)
     assert written.count("\n  proof ") == text.MOST_IN_FULL
     assert written.count(f"(error, {document.findings[0].code})") == text.MOST_IN_SHORT
-    assert f"and {40 - text.MOST_IN_FULL - text.MOST_IN_SHORT} more" in written
+    assert f"and {40 - text.MOST_IN_FULL - text.MOST_IN_SHORT} more; the JSON report has them all" in written
+
+
+def test_files_hold_more_of_them() -> None:
+    document = labelled.document(FAULTY)
+    many = replace(document, diagnoses=document.diagnoses * 1000)
+    for written in (html.render(many), markdown.render(many)):
+        assert written.count("dhcp.hw.mac_addr ==") == words.MOST_IN_FULL
+        assert f"and {1000 - words.MOST_IN_FULL - words.MOST_IN_SHORT} more" in written
 
 
 def test_of_many_proofs_a_few_are_told() -> None:

@@ -53,13 +53,37 @@ def hears(view: View, mac: str | None, vlan: int | None = None, vni: int | None 
     One unicast frame to it proves it. Without one, an unfiltered capture does when it shows both directions for
     somebody else in the VLAN, or, at the guest's own tap, anything that others sent.
     """
-    here = [one for one in view.talkers if (vlan is None or one.vlan == vlan) and (vni is None or one.vni == vni)]
-    if any(one.mac == mac and one.received for one in here):
+    here = _heard(view).get((vlan, vni))
+    if here is None:
+        return False
+    if mac in here.receivers:
         return True
     if filters(view):
         return False
     at_its_end = view.vantage.role in (Role.TAP, Role.ROUTER) and not view.vantage.inferred
     if at_its_end or any(one.link_type in COOKED for one in view.capture.interfaces):
         # cooked captures keep no destination MAC, and are taken on all interfaces at once
-        return any(one.mac != mac and one.sent for one in here)
-    return any(one.sent and one.received for one in here)
+        return bool(here.senders - {mac})
+    return not here.senders.isdisjoint(here.receivers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """Who sent, and who was sent unicast frames, in one VLAN or in all."""
+
+    senders: set[str | None]
+    receivers: set[str | None]
+
+
+@once_a_view
+def _heard(view: View) -> Mapping[tuple[int | None, int | None], _Heard]:
+    """By VLAN and VNI; None stands for any."""
+    found: dict[tuple[int | None, int | None], _Heard] = {}
+    for one in view.talkers:
+        for key in {(vlan, vni) for vlan in (None, one.vlan) for vni in (None, one.vni)}:
+            here = found.setdefault(key, _Heard(senders=set(), receivers=set()))
+            if one.sent:
+                here.senders.add(one.mac)
+            if one.received:
+                here.receivers.add(one.mac)
+    return found
