@@ -59,7 +59,7 @@ EXPECTED: dict[str, tuple[str, frozenset[tuple[int, str]]]] = {
 OWN_EXPECTED = {
     "host-agent-port-probed.pcap": (
         "TLS alerts to probes that speak no TLS: we look at the port and the bytes, tshark wants a hello first",
-        frozenset({(7, "tls"), (18, "tls")}),
+        frozenset({(7, "tls"), (16, "tls")}),
     ),
 }
 
