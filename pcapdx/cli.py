@@ -130,10 +130,11 @@ def live(
     from pcapdx.report.document import document_of
     from pcapdx.report.escape import plain
 
-    session = Session(
-        interface_argument(interface), load(), site=_site(site_path), expression=expression, stdin=sys.stdin.buffer
-    )
-    with on_interrupt() as stopped, session:
+    argument, site = interface_argument(interface), _site(site_path)
+    with (
+        on_interrupt() as stopped,
+        Session(argument, load(), site=site, expression=expression, stdin=sys.stdin.buffer) as session,
+    ):
         click.echo(f"capturing on {plain(interface)}; Ctrl-C ends it", err=True)
         for one in session.findings(stopped.is_set, duration):
             finding = one.finding

@@ -5,10 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pcapdx.plugins import Plugins, load
 
 ROOT = Path(__file__).parent.parent
+
+# how long one example takes says more of the machine than of the code
+settings.register_profile("pcapdx", deadline=None)
+settings.load_profile("pcapdx")
 
 Golden = Callable[[Path, str], None]
 

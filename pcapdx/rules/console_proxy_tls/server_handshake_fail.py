@@ -27,7 +27,7 @@ Read the console proxy's log for keystore errors.
 from collections.abc import Iterator, Sequence
 
 from dissectors.console_proxy import ConsoleHandshake
-from dissectors.tls import Alert, Party
+from dissectors.tls import Alert, Party, Reaction
 from pcapdx.case import View
 from pcapdx.dissect import End, Seen
 from pcapdx.model import Confidence, Finding, Severity, Topic
@@ -48,8 +48,13 @@ def check(view: View) -> Iterator[Finding]:
             groups.setdefault(to_client(one), []).append(one)
         for members in groups.values():
             failed = [(one, why) for one in members if (why := _why(one)) is not None]
-            if failed and not any(one.handshake.completed for one in members):
+            if failed and not any(_gets_through(one) for one in members):
                 yield _finding(view, failed, _severity(failed, shakes, known))
+
+
+def _gets_through(shake: ConsoleHandshake) -> bool:
+    """The handshake succeeded, or the client did its part where the rest is not in the capture."""
+    return shake.handshake.completed is True or shake.handshake.reaction is Reaction.ACCEPTED
 
 
 def _alert(shake: ConsoleHandshake) -> Seen[Alert] | None:
@@ -85,7 +90,7 @@ def _severity(
         return Severity.INFO
     hand = failed[0][0].handshake
     others = any(
-        (one.handshake.server, one.handshake.port) == (hand.server, hand.port) and one.handshake.completed
+        (one.handshake.server, one.handshake.port) == (hand.server, hand.port) and _gets_through(one)
         for one in shakes
     )
     return Severity.WARNING if others or len(failed) == 1 else Severity.ERROR

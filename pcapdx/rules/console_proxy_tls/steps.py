@@ -44,7 +44,7 @@ def upload() -> NextStep:
     """How a certificate is renewed."""
     return NextStep(
         where="CloudStack API",
-        command="upload customcertificate id=1 name=root ...; id=2 name=intermediate1 ...; then the key's own",
+        command="upload customcertificate: root (id=1), intermediates (id=2, ...), then certificate and privatekey",
         meaning="the whole chain, one wildcard label below consoleproxy.url.domain; the console proxy restarts",
     )
 

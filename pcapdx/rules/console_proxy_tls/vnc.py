@@ -190,7 +190,7 @@ REFUSED = Rule(
     topic=Topic.CONSOLE_PROXY_TLS,
     severity=Severity.ERROR,
     check=check_refused,
-    explains=(*_SCREEN, "HOST011", "SG001"),
+    explains=(*_SCREEN, "SG001"),
 )
 PASSWORD = Rule(
     code="CPVM018",

@@ -4,7 +4,11 @@ Absence is evidence only where presence was possible: the filter admits it, the 
 shows traffic in that direction.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from pcapdx.case import View
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.vantage import Role
 
 LINKTYPE_ETHERNET = 1
@@ -64,15 +68,17 @@ def hears(view: View, mac: str | None, vlan: int | None = None, vni: int | None 
     if at_its_end or any(one.link_type in COOKED for one in view.capture.interfaces):
         # cooked captures keep no destination MAC, and are taken on all interfaces at once
         return bool(here.senders - {mac})
-    return not here.senders.isdisjoint(here.receivers)
+    return here.both_ways
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Heard:
     """Who sent, and who was sent unicast frames, in one VLAN or in all."""
 
-    senders: set[str | None]
-    receivers: set[str | None]
+    senders: set[str | None] = field(default_factory=set)
+    receivers: set[str | None] = field(default_factory=set)
+    both_ways: bool = False
+    """Somebody did both in one VLAN."""
 
 
 @once_a_view
@@ -81,7 +87,8 @@ def _heard(view: View) -> Mapping[tuple[int | None, int | None], _Heard]:
     found: dict[tuple[int | None, int | None], _Heard] = {}
     for one in view.talkers:
         for key in {(vlan, vni) for vlan in (None, one.vlan) for vni in (None, one.vni)}:
-            here = found.setdefault(key, _Heard(senders=set(), receivers=set()))
+            here = found.setdefault(key, _Heard())
+            here.both_ways |= one.sent > 0 and one.received > 0
             if one.sent:
                 here.senders.add(one.mac)
             if one.received:

@@ -8,10 +8,17 @@ an answer and runs on three seconds, and no try of the same client for the same 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from pcapdx.case import View
 from pcapdx.dissect import Flow
+from pcapdx.flowtable import TCP
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import RESET_WITHIN, SYN_AFTER, SYN_SPREAD, SYN_TRIES
+from pcapdx.sieve.columns import Array
+
+PRIME = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +50,8 @@ class Tries:
 
 def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = False) -> Iterator[Tries]:
     """Every (client, service) that is SYN-DEAD, of all ports or of some; some time only with ``even_if_worked``."""
-    wanted = frozenset(ports)
-    for tries in _grouped(view, view.flows.unanswered(), wanted):
+    silent = (view.flows.responder("packets") == 0) & (view.flows.originator("syn") > 0)
+    for tries in _grouped(view, _failing(view, silent, ports, SYN_TRIES)):
         if (
             tries.count >= SYN_TRIES
             and tries.last_ns - tries.first_ns >= SYN_SPREAD
@@ -69,9 +76,10 @@ def refused(
 
     With ``even_if_worked`` also those of which some tries did work.
     """
-    wanted = frozenset(ports)
-    prompt = tuple(flow for flow in view.flows.refused() if _prompt(flow))
-    for tries in _grouped(view, prompt, wanted):
+    responder = view.flows.responder
+    reset = (responder("syn") == 0) & (responder("rst") > 0) & (responder("payload_bytes") == 0)
+    prompt = tuple(flow for flow in _failing(view, reset, ports, at_least) if _prompt(flow))
+    for tries in _grouped(view, prompt):
         if tries.count >= at_least and (even_if_worked or not tries.worked):
             yield tries
 
@@ -81,20 +89,66 @@ def _prompt(flow: Flow) -> bool:
     return rst is not None and syn is not None and rst - syn < RESET_WITHIN
 
 
-def _grouped(view: View, flows: tuple[Flow, ...], ports: frozenset[int]) -> Iterator[Tries]:
-    groups: dict[tuple[int, int | None, str, str, int], list[Flow]] = {}
+def _failing(view: View, mask: Array, ports: Iterable[int], at_least: int) -> tuple[Flow, ...]:
+    """Flows in ``mask`` that began here, of services that saw ``at_least`` SYNs of one client in all.
+
+    A port scan has a flow for each port and no service tried often: its flows never become Python values.
+    """
+    rows = view.flows.rows
+    mask = mask & (rows["protocol"] == TCP) & (rows["began"] == 1)
+    wanted = list(ports)
+    if wanted:
+        mask = mask & np.isin(rows["dport"], wanted)
+    index = np.flatnonzero(mask)
+    _, place = np.unique(_services(rows, index), return_inverse=True)
+    syns = np.bincount(place, weights=view.flows.originator("syn")[index])
+    return tuple(view.flows.at(one) for one in index[syns[place] >= at_least].tolist())
+
+
+def _services(rows: Array, index: Array) -> Array:
+    """One number for client, service and VLAN of each of these rows; equal numbers are nearly always equal services."""
+    mixed = np.zeros(len(index), dtype=np.uint64)
+    for column in ("vlan", "dport", "src3", "dst3", "src2", "dst2"):
+        mixed = mixed * np.uint64(PRIME) + rows[column][index].astype(np.uint64)
+    return mixed
+
+
+@once_a_view
+def _answered(view: View) -> tuple[Array, Array]:
+    """Numbers of the services of all answered flows, ascending, and their places in the table."""
+    table = view.flows
+    answered = (table.responder("syn") > 0) | (table.responder("payload_bytes") > 0)
+    index = np.flatnonzero((table.rows["protocol"] == TCP) & answered)
+    numbers = _services(table.rows, index)
+    order = np.argsort(numbers, kind="stable")
+    return numbers[order], index[order]
+
+
+def _worked(view: View, failed: Flow) -> tuple[Flow, ...]:
+    """Flows of the same client to the same service that were answered."""
+    numbers, index = _answered(view)
+    wanted = _services(view.flows.rows, np.array([failed.index]))[0]
+    first, last = np.searchsorted(numbers, wanted, "left"), np.searchsorted(numbers, wanted, "right")
+    flows = (view.flows.at(one) for one in index[first:last].tolist())
+    return tuple(one for one in flows if _service(one) == _service(failed))
+
+
+def _service(flow: Flow) -> tuple[int, int | None, str | None, str | None, int]:
+    return flow.vlan, flow.vni, flow.originator.ip, flow.responder.ip, flow.responder.port
+
+
+def _grouped(view: View, flows: tuple[Flow, ...]) -> Iterator[Tries]:
+    groups: dict[tuple[int, int | None, str | None, str | None, int], list[Flow]] = {}
     for flow in flows:
-        client, server, port = flow.originator.ip, flow.responder.ip, flow.responder.port
-        if client and server and (not ports or port in ports):
-            groups.setdefault((flow.vlan, flow.vni, client, server, port), []).append(flow)
+        groups.setdefault(_service(flow), []).append(flow)
     for (vlan, _, client, server, port), members in groups.items():
         members.sort(key=lambda one: one.originator.first_ns or 0)
         frames = [number for one in members for number in one.originator.syn_frames]
         frames.extend(one.responder.rst_frame for one in members if one.responder.rst_frame is not None)
         yield Tries(
-            client=client,
+            client=client or "",
             client_mac=members[0].originator.mac,
-            server=server,
+            server=server or "",
             server_mac=members[0].responder.mac,
             port=port,
             vlan=vlan,
@@ -103,9 +157,5 @@ def _grouped(view: View, flows: tuple[Flow, ...], ports: frozenset[int]) -> Iter
             count=sum(one.originator.syn for one in members),
             first_ns=min(one.originator.first_syn_ns or 0 for one in members),
             last_ns=max(one.originator.last_syn_ns or 0 for one in members),
-            worked=tuple(
-                one
-                for one in view.flows.where(ports=(port,), server=server, client=client)
-                if one.vlan == vlan and (one.responder.syn or one.responder.payload_bytes)
-            ),
+            worked=_worked(view, members[0]),
         )

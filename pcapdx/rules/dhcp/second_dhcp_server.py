@@ -265,7 +265,7 @@ GUEST = Rule(
     topic=Topic.DHCP,
     severity=Severity.ERROR,
     check=check_guest,
-    explains=("DHCP013", "DHCP015", "DHCP011", "DHCP012", "DHCP016", "DHCP018", "HYP017", "SG007", "TMPL005"),
+    explains=("DHCP013", "DHCP015", "DHCP011", "DHCP012", "DHCP016", "DHCP018", "HYP017", "TMPL005"),
 )
 PAIR = Rule(
     code="DHCP015",

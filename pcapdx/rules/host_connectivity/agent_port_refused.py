@@ -84,5 +84,4 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
-    explains=("HOST004",),
 )

@@ -91,5 +91,5 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
-    explains=("HOST004", "SG001"),
+    explains=("SG001",),
 )

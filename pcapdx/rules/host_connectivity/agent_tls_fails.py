@@ -133,5 +133,4 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
-    explains=("HOST004",),
 )

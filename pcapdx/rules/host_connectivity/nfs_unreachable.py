@@ -89,5 +89,5 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
-    explains=("HOST010", "SG001"),
+    explains=("SG001",),
 )

@@ -146,5 +146,4 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
-    explains=("HOST010",),
 )

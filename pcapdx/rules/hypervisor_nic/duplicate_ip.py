@@ -195,5 +195,5 @@ RULE = Rule(
     topic=Topic.HYPERVISOR_NIC,
     severity=Severity.ERROR,
     check=check,
-    explains=("DHCP017", "DHCP018", "HOST004"),
+    explains=("DHCP017", "DHCP018"),
 )

@@ -105,7 +105,6 @@ RULE = Rule(
         "DHCP022",
         "HOST001",
         "HOST007",
-        "HYP010",
         "META007",
         "PWD011",
     ),

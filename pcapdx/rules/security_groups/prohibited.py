@@ -30,33 +30,33 @@ from pcapdx.dissect import Seen
 from pcapdx.flowtable import TCP
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.wording import cite, times
+from pcapdx.rules.definitions.wording import cite, listed, times
 
 
 def check(view: View) -> Iterator[Finding]:
-    """One finding a client, service and refuser."""
-    grouped: dict[tuple[int, str, str, int | None, str | None], list[Seen[Icmp]]] = {}
+    """One finding a client, target and refuser."""
+    grouped: dict[tuple[int, str, str, str | None], list[Seen[Icmp]]] = {}
     for one in view.messages(Icmp):
         quoted = one.message.quoted
         if quoted is None or one.frame.dst != quoted.src:
             continue
         if one.message.prohibited or (one.message.port_unreachable and quoted.protocol == TCP):
-            key = (one.frame.vlan, quoted.src, quoted.dst, quoted.dport, one.frame.src)
-            grouped.setdefault(key, []).append(one)
-    for (vlan, client, server, port, refuser), errors in grouped.items():
+            grouped.setdefault((one.frame.vlan, quoted.src, quoted.dst, one.frame.src), []).append(one)
+    for (vlan, client, server, refuser), errors in grouped.items():
         if refuser is not None:
-            yield _finding(view, vlan, client, server, port, refuser, errors)
+            yield _finding(view, vlan, client, server, refuser, errors)
 
 
-def _finding(
-    view: View, vlan: int, client: str, server: str, port: int | None, refuser: str, errors: Sequence[Seen[Icmp]]
-) -> Finding:
+def _finding(view: View, vlan: int, client: str, server: str, refuser: str, errors: Sequence[Seen[Icmp]]) -> Finding:
     itself = refuser == server
     who = "the target itself" if itself else f"{refuser}, a router or firewall on the way"
-    what = f"port {port} of {server}" if port is not None else server
+    ports = sorted({one.message.quoted.dport for one in errors if one.message.quoted and one.message.quoted.dport})
+    what = f"port {listed(ports[:4])} of {server}" if ports else server
     first = errors[0]
     return RULE.finding(
-        subject=Subject(mac=first.frame.eth_dst, vlan=vlan, ip=client, server=server, port=port),
+        subject=Subject(
+            mac=first.frame.eth_dst, vlan=vlan, ip=client, server=server, port=ports[0] if len(ports) == 1 else None
+        ),
         summary=f"{client} is refused {what} {times(len(errors))} by {who}, by ICMP; security groups drop silently.",
         evidence=(cite(view, (one.number for one in errors), f"ICMP error, code {first.message.code}, of {refuser}"),),
         filter=f"icmp && ip.src == {refuser}" if ":" not in refuser else f"icmpv6 && ipv6.src == {refuser}",
@@ -69,7 +69,7 @@ def _finding(
                 command="nft list ruleset; firewall-cmd --list-all"
                 if itself
                 else "nft list ruleset; show access-lists",
-                meaning=f"the rule that rejects {'port ' + str(port) if port is not None else 'it'}",
+                meaning=f"the rule that rejects {what}",
             ),
         ),
     )

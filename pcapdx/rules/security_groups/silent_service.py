@@ -42,6 +42,8 @@ from pcapdx.rules.host_connectivity import PORTS as HOST_PORTS
 from pcapdx.rules.security_groups.places import where_dropped
 
 SEVERAL = 2
+MOST_SERVICES = 32
+"""Who tries more services in vain scans the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +65,14 @@ def silent(view: View) -> tuple[Silent, ...]:
         for one in view.messages(Icmp)
         if one.message.unreachable and one.message.quoted is not None
     }
-    found = []
+    by_client: dict[str, list[Tries]] = defaultdict(list)
     for tries in syn_dead(view):
-        if tries.port in HOST_PORTS or why_router(view, tries.server):
-            continue
-        life = _life(view, tries)
-        if life is not None and (tries.client, tries.server, tries.port) not in refusing:
+        if tries.port not in HOST_PORTS and (tries.client, tries.server, tries.port) not in refusing:
+            by_client[tries.client].append(tries)
+    found = []
+    for tries in (one for members in by_client.values() if len(members) <= MOST_SERVICES for one in members):
+        life = None if why_router(view, tries.server) else _life(view, tries)
+        if life is not None:
             found.append(Silent(tries=tries, lives=life[0], frames=life[1]))
     return tuple(found)
 
@@ -88,11 +92,14 @@ def _life(view: View, tries: Tries) -> tuple[str, tuple[int, ...]] | None:
 
 
 def check_ingress(view: View) -> Iterator[Finding]:
-    """SG001: one finding a client and service."""
+    """SG001: one finding a service."""
     outward = {id(one) for group in _by_way_out(view) for one in group}
+    services: dict[tuple[int, str, int], list[Silent]] = defaultdict(list)
     for one in silent(view):
         if id(one) not in outward:
-            yield _ingress(view, one)
+            services[one.tries.vlan, one.tries.server, one.tries.port].append(one)
+    for members in services.values():
+        yield _ingress(view, members)
 
 
 def check_egress(view: View) -> Iterator[Finding]:
@@ -118,24 +125,38 @@ def _severity(view: View) -> Severity:
     return Severity.WARNING if view.site.security_groups is False else Severity.INFO
 
 
-def _ingress(view: View, one: Silent) -> Finding:
-    tries = one.tries
+def _ingress(view: View, members: Sequence[Silent]) -> Finding:
+    one, tries = members[0], members[0].tries
     place, confidence = where_dropped(view, tries)
+    alone = len(members) == 1
+    clients = listed([member.tries.client for member in members[:3]])
+    last_ns = max(member.tries.last_ns for member in members)
     return INGRESS.finding(
-        subject=Subject(mac=tries.client_mac, vlan=tries.vlan, ip=tries.client, server=tries.server, port=tries.port),
+        subject=Subject(
+            mac=tries.client_mac if alone else None,
+            vlan=tries.vlan,
+            ip=tries.client if alone else None,
+            server=tries.server,
+            port=tries.port,
+        ),
         severity=_severity(view),
         confidence=confidence,
         summary=(
-            f"Port {tries.port} of {tries.server} is silent for {tries.client} ({times(tries.count)} in "
-            f"{duration(tries.last_ns - tries.first_ns)}), while {one.lives}: {place}."
+            f"Port {tries.port} of {tries.server} is silent for {clients} "
+            f"({times(sum(member.tries.count for member in members))} in {duration(last_ns - tries.first_ns)}), "
+            f"while {one.lives}: {place}."
         ),
         evidence=(
-            cite(view, tries.frames, f"SYN to {tries.port}; neither answer nor refusal"),
+            cite(
+                view,
+                (number for member in members for number in member.tries.frames),
+                f"SYN to {tries.port}; neither answer nor refusal",
+            ),
             cite(view, one.frames, f"{tries.server} lives: {one.lives}"),
         ),
-        filter=f"tcp.port == {tries.port} && ip.addr == {tries.server} && ip.addr == {tries.client}",
+        filter=f"tcp.port == {tries.port} && ip.addr == {tries.server}",
         first_ns=tries.first_ns,
-        last_ns=tries.last_ns,
+        last_ns=last_ns,
         alternatives=_otherwise(view),
         limits=("one capture cannot tell whether this drop is meant",),
         next_steps=(

@@ -122,5 +122,5 @@ RULE = Rule(
     topic=Topic.VLAN_TRUNK,
     severity=Severity.ERROR,
     check=check,
-    explains=("VLAN001", "PHYS005", "HOST006", "DHCP001", "DHCP002", "DHCP022", "VLAN019", "META007", "PWD011"),
+    explains=("VLAN001", "DHCP001", "DHCP002", "DHCP022", "VLAN019", "META007", "PWD011"),
 )

@@ -141,10 +141,6 @@ RULE = Rule(
     severity=Severity.ERROR,
     check=check,
     explains=(
-        "VLAN012",
-        "VLAN014",
-        "HYP016",
-        "HYP020",
         "VLAN007",
         "HYP015",
         "VLAN019",

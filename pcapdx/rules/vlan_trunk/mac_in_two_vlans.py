@@ -37,7 +37,7 @@ from pcapdx.vantage import Role
 
 
 def check(view: View) -> Iterator[Finding]:
-    """One finding a MAC and pair of VLANs."""
+    """One finding a MAC, of the first two VLANs that show it."""
     if view.vantage.role is Role.ANY or not tags_observable(view):
         return
     talkers = {
@@ -47,13 +47,12 @@ def check(view: View) -> Iterator[Finding]:
     for one in view.bindings:
         if (one.mac, one.vlan) in talkers and one.vni is None:
             owners.setdefault((one.mac, one.ip), []).append(one)
-    told: set[tuple[str, int, int]] = set()
+    told: set[str] = set()
     for (mac, ip), bindings in owners.items():
         for here, there in pairwise(bindings):
             pair = talkers[mac, here.vlan], talkers[mac, there.vlan]
-            key = mac, min(here.vlan, there.vlan), max(here.vlan, there.vlan)
-            if key not in told and here.vlan != there.vlan and _one_machine(*pair):
-                told.add(key)
+            if mac not in told and here.vlan != there.vlan and _one_machine(*pair):
+                told.add(mac)
                 yield _finding(view, ip, *pair)
 
 

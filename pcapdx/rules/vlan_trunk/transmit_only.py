@@ -230,8 +230,6 @@ RULE = Rule(
         "HOST007",
         "META002",
         "META007",
-        "PHYS002",
-        "PHYS005",
         "PWD003",
         "PWD011",
         "SG001",
