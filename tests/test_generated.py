@@ -88,7 +88,8 @@ def test_no_rule_is_both_there_and_left_out(plugins: Plugins) -> None:
     _, _, left_out = (ROOT / "pcapdx/rules/README.md").read_text(encoding="utf-8").partition("## Left out")
     rows = re.findall(r"^\| ([A-Z]+\d{3}) \| [^|]+ \| ([^|]+) \|$", left_out, re.MULTILINE)
     assert {code for code, _ in rows}.isdisjoint(rule.code for rule in plugins.rules)
-    assert all(len(reason.split()) > 3 for _, reason in rows)
+    assert rows
+    assert all(len(reason.split()) > 2 for _, reason in rows)
 
 
 def reads(one: Dissector) -> str:

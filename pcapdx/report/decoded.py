@@ -9,6 +9,7 @@ import lzma
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -67,7 +68,9 @@ def decoded(document: Document) -> str:
     blocks: list[str] = []
     for (name, path), frames in _wanted(document).items():
         if frames and path != "-":
-            blocks.extend(_trees(name, path, frames))
+            # in the main thread pyshark would change for good how the process waits for its children
+            with ThreadPoolExecutor(1) as thread:
+                blocks += thread.submit(list, _trees(name, path, frames)).result()
     return "\n".join(blocks) + "\n" if blocks else ""
 
 
@@ -106,6 +109,7 @@ def _trees(name: str, path: str, frames: list[int]) -> Iterator[str]:
             except pyshark.capture.capture.TSharkCrashException:
                 # tshark ends with an error where a file is cut short; else the destructor would complain once more
                 capture._running_processes.clear()
+            capture.eventloop.close()
 
 
 @contextmanager

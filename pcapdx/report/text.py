@@ -113,14 +113,15 @@ def _listed(label: str, items: Iterable[str], width: int, style: Style) -> Itera
 
 
 def _steps(steps: Sequence[StepEntry], width: int, style: Style) -> Iterator[str]:
-    """Where, the command on lines of its own, and what its answer means."""
+    """Where, the command on lines of its own (a shell's unless it is SQL), and what its answer means."""
     where = None
     for step in steps:
         if step.where != where:
             label = _label("do" if where is None else "", style)
             yield from _hanging(f"{step.where}:", width, lead=label, columns=LABEL)
             where = step.where
-        for line in _broken(plain(step.command), width - LABEL - 4, " \\"):
+        glue = "" if step.command.lower().startswith("select ") else " \\"
+        for line in _broken(plain(step.command), width - LABEL - 4, glue):
             yield f"{' ' * (LABEL + 4)}{style(line, 'command')}"
         if step.meaning:
             yield from _hanging(step.meaning, width, lead=" " * (LABEL + 2), columns=LABEL + 2)

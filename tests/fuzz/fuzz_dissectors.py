@@ -25,7 +25,18 @@ from pcapdx.dissect import (
     in_time_order,
 )
 from pcapdx.plugins import load
-from tests.dissectors import test_arp, test_dhcp, test_dns, test_dot1q, test_http, test_icmp, test_metadata, test_tls
+from tests.dissectors import (
+    test_arp,
+    test_dhcp,
+    test_dns,
+    test_dot1q,
+    test_http,
+    test_icmp,
+    test_metadata,
+    test_rfb,
+    test_ssh,
+    test_tls,
+)
 from tests.dissectors import test_password_server as test_password
 from tests.dissectors.feeding import CLIENT, SERVER, flow, frame
 
@@ -49,7 +60,7 @@ def seeds() -> list[bytes]:
     web += [test_password.ask(), test_password.HEADERS + test_password.PASSWORD, test_password.SOCAT]
     web += [test_metadata.get("/latest/user-data"), test_metadata.ok("10.1.1.7")]
     tls = [test_tls.side(flights, way) for flights in (test_tls.TLS12, test_tls.TLS13) for way in "<>"]
-    known = datagrams | {"http": web, "tls": tls}
+    known = datagrams | {"http": web, "tls": tls, "ssh": [test_ssh.SERVED], "vnc": [test_rfb.BY_PASSWORD]}
     return [
         bytes([index, end]) + data
         for index, (dissector, _) in enumerate(DISSECTORS)

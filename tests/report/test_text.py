@@ -94,6 +94,13 @@ def test_a_shell_reads_a_broken_command_as_one() -> None:
     assert run.stdout.splitlines() == words
 
 
+def test_sql_is_broken_without_a_backslash() -> None:
+    written = text.render(labelled.document("nic-duplicate-ip"), width=60)
+    statement = written[written.index("select ") :].partition("the MAC that is there")[0]
+    assert statement.count("\n") > 1
+    assert "\\" not in statement
+
+
 def test_of_many_diagnoses_the_first_are_told_in_full() -> None:
     document = labelled.document(FAULTY)
     many = replace(document, diagnoses=document.diagnoses * 40)

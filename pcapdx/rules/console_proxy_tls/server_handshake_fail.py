@@ -90,8 +90,7 @@ def _severity(
         return Severity.INFO
     hand = failed[0][0].handshake
     others = any(
-        (one.handshake.server, one.handshake.port) == (hand.server, hand.port) and _gets_through(one)
-        for one in shakes
+        (one.handshake.server, one.handshake.port) == (hand.server, hand.port) and _gets_through(one) for one in shakes
     )
     return Severity.WARNING if others or len(failed) == 1 else Severity.ERROR
 

@@ -152,12 +152,12 @@ def _finding(view: View, vlan: int, ip: str, contest: Contest, *, one_host: bool
         how.append(f"they took turns {times(len(contest.returns))}")
     answered = [number for frames in contest.together for number in frames]
     owners = "|".join(contest.macs)
-    turns = [one.number for one in contest.claims if one in contest.returns or one is contest.claims[0]]
+    turns = [contest.claims[0].number, *(one.number for one in contest.returns)] if contest.returns else []
     return RULE.finding(
         subject=Subject(vlan=vlan, ip=ip),
         severity=Severity.ERROR if repeated and not one_host else Severity.WARNING,
         confidence=Confidence.CERTAIN if repeated and not one_host else Confidence.LIKELY,
-        summary=f"{ip} is used by {listed(contest.macs)} at once ({in_vlan(vlan)}): {listed(how)}.",
+        summary=f"{ip} is used by {listed(contest.macs[:4])} at once ({in_vlan(vlan)}): {listed(how)}.",
         evidence=(
             *((cite(view, answered, f"requests for {ip}, each with two answers"),) if answered else ()),
             *(
