@@ -130,6 +130,7 @@ def live(
     from pcapdx.report.document import document_of
     from pcapdx.report.escape import plain
 
+    gc.enable()  # this may go on for days
     argument, site = interface_argument(interface), _site(site_path)
     with (
         on_interrupt() as stopped,
