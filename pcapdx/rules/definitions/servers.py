@@ -52,6 +52,10 @@ def tried(view: View, port: int) -> tuple[Flow, ...]:
     return tuple(flow for ip in routers(view) for flow in view.flows.where(ports=(port,), server=ip))
 
 
-def lease_of(view: View, client_ip: str | None, ts_ns: int) -> Lease | None:
-    """The lease under which a client asked at a moment."""
-    return lease_at(view, client_ip, ts_ns)
+def foreign_gateway(view: View, client: str | None, server: str | None, ts_ns: int) -> Lease | None:
+    """The client's lease when ``server`` is its gateway and ARP shows it on another MAC than its DHCP server."""
+    lease = lease_at(view, client, ts_ns)
+    if lease is None or server is None or server not in lease.routers or lease.server in (None, server):
+        return None
+    owners = {bound.mac for bound in view.bindings if bound.ip == server and bound.arp}
+    return lease if owners and lease.server_mac not in owners else None

@@ -30,7 +30,7 @@ from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.leases import Lease
-from pcapdx.rules.definitions.servers import lease_of, why_router
+from pcapdx.rules.definitions.servers import foreign_gateway, why_router
 from pcapdx.rules.definitions.syn_dead import refused, syn_dead
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.rules.password_reset import PORT, steps
@@ -90,14 +90,9 @@ def _asked(view: View) -> Iterator[tuple[str, str, Lease, tuple[int, ...], str]]
 
 
 def _foreign_gateway(view: View, client: str | None, server: str | None, ts_ns: int) -> Lease | None:
-    """The client's lease when ``server`` is its gateway, on another MAC than its DHCP server, and no known router."""
-    lease = lease_of(view, client, ts_ns)
-    if lease is None or server is None or server not in lease.routers or lease.server in (None, server):
-        return None
-    owners = {one.mac for one in view.bindings if one.ip == server and one.arp}
-    if not owners or lease.server_mac in owners or why_router(view, server):
-        return None
-    return lease
+    """The client's lease when ``server`` is its gateway and no known router."""
+    lease = foreign_gateway(view, client, server, ts_ns)
+    return None if lease is None or server is None or why_router(view, server) else lease
 
 
 RULE = Rule(

@@ -29,8 +29,8 @@ from dissectors.password_server import PasswordExchange
 from pcapdx.case import View
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import ParticularsWithSteps, Rule
-from pcapdx.rules.definitions.leases import Lease
-from pcapdx.rules.definitions.servers import lease_of, why_router
+from pcapdx.rules.definitions.leases import Lease, lease_at
+from pcapdx.rules.definitions.servers import why_router
 from pcapdx.rules.definitions.syn_dead import Tries, refused
 from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.rules.password_reset import PORT, steps
@@ -39,7 +39,7 @@ from pcapdx.rules.password_reset import PORT, steps
 def check(view: View) -> Iterator[Finding]:
     """One finding a client and server, by PWD001's check; PWD002 owns those of redundant pairs."""
     for tries in refused(view, (PORT,)):
-        lease = lease_of(view, tries.client, tries.first_ns)
+        lease = lease_at(view, tries.client, tries.first_ns)
         if why_router(view, tries.server) and not shared_address(view, tries, lease):
             yield REFUSED.finding(
                 summary=f"{tries.client} asked {tries.server} for its password and was refused (RST from port {PORT}).",
@@ -51,7 +51,7 @@ def check(view: View) -> Iterator[Finding]:
 def check_redundant(view: View) -> Iterator[Finding]:
     """One finding a client and server of a redundant pair."""
     for tries in refused(view, (PORT,)):
-        lease = lease_of(view, tries.client, tries.first_ns)
+        lease = lease_at(view, tries.client, tries.first_ns)
         if not why_router(view, tries.server):
             continue
         reason = shared_address(view, tries, lease)

@@ -3,8 +3,8 @@
 from dissectors.metadata import MetadataExchange, MetadataKind
 from pcapdx.case import View
 from pcapdx.model import NextStep, Subject
-from pcapdx.rules.definitions.leases import lease_at
 from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.rules.definitions.servers import foreign_gateway
 
 EC2_ADDRESS = "169.254.169.254"
 OURS = (MetadataKind.MANDATORY, MetadataKind.OPTIONAL, MetadataKind.USER_DATA, MetadataKind.LISTING)
@@ -22,11 +22,8 @@ def requests(view: View) -> tuple[MetadataExchange, ...]:
 
 def asks_foreign_gateway(view: View, one: MetadataExchange) -> bool:
     """The request went to the gateway of a lease whose DHCP server is another machine."""
-    lease = lease_at(view, one.client, one.request.ts_ns)
-    if lease is None or one.server is None or one.server not in lease.routers or lease.server in (None, one.server):
-        return False
-    owners = {bound.mac for bound in view.bindings if bound.ip == one.server and bound.arp}
-    return bool(owners) and lease.server_mac not in owners and not view.site.is_router(ip=one.server)
+    lease = foreign_gateway(view, one.client, one.server, one.request.ts_ns)
+    return lease is not None and not view.site.is_router(ip=one.server)
 
 
 def subject(one: MetadataExchange) -> Subject:
