@@ -17,7 +17,6 @@ from ipaddress import ip_address
 
 from dissectors.http import path_of
 from dissectors.tls import Certificate, CertificateChain, PlainKind, TlsHandshake
-from dissectors.tls import pair as pair_tls
 from pcapdx.dissect import Dissector, Traffic
 
 __all__ = [
@@ -114,6 +113,7 @@ def console_page(target: str) -> ConsolePage | None:
     return ConsolePage.VIEWER if path.startswith("/ajax") else None
 
 
+@lru_cache(maxsize=4096)
 def dashed_ip(name: str) -> str | None:
     """The address that the first label of a name spells with dashes."""
     match = _DASHED.fullmatch(name.partition(".")[0])
@@ -157,11 +157,9 @@ def _matches(pattern: str, host: str) -> bool:
 
 def pair(traffic: Traffic) -> Iterator[ConsoleHandshake]:
     """One exchange a connection to a console port that :func:`dissectors.tls.pair` has one for."""
-    conversations = tuple(
-        one for one in traffic.conversations if _PORTS & {one.flow.originator.port, one.flow.responder.port}
-    )
-    for handshake in pair_tls(Traffic(conversations=conversations)):
-        yield _judged(handshake)
+    for handshake in traffic.exchanges:
+        if _PORTS & {handshake.flow.originator.port, handshake.flow.responder.port}:
+            yield _judged(handshake)
 
 
 def _judged(handshake: TlsHandshake) -> ConsoleHandshake:

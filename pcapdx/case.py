@@ -5,7 +5,7 @@ with another. Tables stay columns; a row becomes a Python value when a rule asks
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -121,7 +121,8 @@ class View:
         self._dissectors = tuple(dissectors)
         self.traffic = traffic
         """All messages, by dissector name; rules ask :meth:`messages`."""
-        self._exchanges: dict[str, tuple[object, ...]] = {}
+        self._exchanges: dict[str, tuple[Any, ...]] = {}
+        self._of_kind: dict[type, tuple[Any, ...]] = {}
 
     @property
     def name(self) -> str:
@@ -182,10 +183,11 @@ class View:
 
     def messages(self, kind: type[M]) -> tuple[Seen[M], ...]:
         """Messages of one class, in time order, twins left out."""
-        dissector = self._dissector_of(kind, "messages")
-        if dissector is None:
-            return ()
-        return tuple(one for one in self._traffic_of(dissector).seen if isinstance(one.message, kind))
+        if kind not in self._of_kind:
+            dissector = self._dissector_of(kind, "messages")
+            every = () if dissector is None else self._traffic_of(dissector).seen
+            self._of_kind[kind] = tuple(one for one in every if isinstance(one.message, kind))
+        return self._of_kind[kind]
 
     def conversations(self, kind: type[Any]) -> tuple[Conversation, ...]:
         """TCP flows that the dissector of this message class was given."""
@@ -194,12 +196,23 @@ class View:
 
     def exchanges(self, kind: type[M]) -> tuple[M, ...]:
         """Exchanges of one class, in the order its dissector pairs them."""
-        dissector = self._dissector_of(kind, "exchanges")
-        if dissector is None or dissector.pair is None:
+        if kind not in self._of_kind:
+            dissector = self._dissector_of(kind, "exchanges")
+            every = () if dissector is None else self._paired(dissector)
+            self._of_kind[kind] = tuple(one for one in every if isinstance(one, kind))
+        return self._of_kind[kind]
+
+    def _paired(self, dissector: Dissector) -> tuple[Any, ...]:
+        """All exchanges of a dissector, which may build on those of another."""
+        if dissector.pair is None:
             return ()
         if dissector.name not in self._exchanges:
-            self._exchanges[dissector.name] = tuple(dissector.pair(self._traffic_of(dissector)))
-        return tuple(one for one in self._exchanges[dissector.name] if isinstance(one, kind))
+            traffic = self._traffic_of(dissector)
+            base = next((one for one in self._dissectors if one.name == dissector.builds_on), None)
+            if base is not None:
+                traffic = replace(traffic, exchanges=self._paired(base))
+            self._exchanges[dissector.name] = tuple(dissector.pair(traffic))
+        return self._exchanges[dissector.name]
 
     @property
     def dissectors(self) -> tuple[Dissector, ...]:

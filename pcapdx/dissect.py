@@ -9,6 +9,7 @@ messages into exchanges (a request with its answer) for the rules.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pcapdx.frame import Frame
@@ -64,10 +65,8 @@ class Cursor:
 
     def take(self, count: int, what: str) -> bytes:
         """The next ``count`` bytes; ``what`` names them in the error."""
-        self._check(count, what)
-        chunk = self._data[self.at : self.at + count]
-        self.at += count
-        return chunk
+        at = self._pass(count, what)
+        return self._data[at : at + count]
 
     def peek(self, count: int) -> bytes:
         """Up to ``count`` bytes ahead, without taking them; fewer at the end."""
@@ -79,18 +78,16 @@ class Cursor:
 
     def skip(self, count: int, what: str) -> None:
         """Passes over ``count`` bytes."""
-        self._check(count, what)
-        self.at += count
+        self._pass(count, what)
 
     def u8(self, what: str) -> int:
         """One byte."""
-        self._check(1, what)
-        self.at += 1
-        return self._data[self.at - 1]
+        return self._data[self._pass(1, what)]
 
     def u16(self, what: str) -> int:
         """Two bytes, big endian."""
-        return int.from_bytes(self.take(2, what), "big")
+        at = self._pass(2, what)
+        return self._data[at] << 8 | self._data[at + 1]
 
     def u24(self, what: str) -> int:
         """Three bytes, big endian."""
@@ -106,21 +103,23 @@ class Cursor:
         Its errors are Malformed: the length that bounds it was part of the protocol. Offsets go on counting from the
         outermost start.
         """
-        self._check(count, what)
-        inner = Cursor(self._data, wire_bytes=self.at + count, closed=True, frame=self.frame)
-        inner.at = self.at
-        inner.end = self.at + count
-        self.at += count
+        at = self._pass(count, what)
+        inner = Cursor(self._data, wire_bytes=at + count, closed=True, frame=self.frame)
+        inner.at, inner.end = at, at + count
         return inner
 
-    def _check(self, count: int, what: str) -> None:
+    def _pass(self, count: int, what: str) -> int:
+        """Passes over ``count`` bytes that must be there; returns where they begin."""
+        at = self.at
+        behind = at + count
+        if at <= behind <= self.end:
+            self.at = behind
+            return at
         if count < 0:
-            raise Malformed(f"{what}: negative length", self.at)
-        if self.at + count <= self.end:
-            return
-        on_wire = not self.closed if self.wire_end is None else self.at + count <= self.wire_end
+            raise Malformed(f"{what}: negative length", at)
+        on_wire = not self.closed if self.wire_end is None else behind <= self.wire_end
         problem = f"{what}: {count} bytes needed, {self.left} left"
-        raise Truncated(problem, self.at) if on_wire else Malformed(problem, self.at)
+        raise Truncated(problem, at) if on_wire else Malformed(problem, at)
 
 
 class Layer(IntEnum):
@@ -192,8 +191,7 @@ class Seen(Generic[M_co]):
         return self.frame.ts_ns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Half:
+class Half(NamedTuple):
     """What one side of a flow sent. Counts leave out twins (the same packet recorded twice)."""
 
     ip: str | None
@@ -300,6 +298,8 @@ class Traffic:
     """Its messages in time order, twins left out."""
     conversations: tuple[Conversation, ...] = ()
     """By TCP flow: flows whose bytes it was given, also where no message came of them."""
+    exchanges: tuple[Any, ...] = ()
+    """For one that builds on another: what the other's ``pair`` made of its traffic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +333,9 @@ class Dissector:
     tcp_ports: frozenset[int] = frozenset()
     tcp_starts: frozenset[bytes] = frozenset()
     """The two bytes that a TCP direction begins with, on any port."""
+    tcp_late: frozenset[bytes] = frozenset()
+    """The two bytes that a segment begins with when hardly anything it can use will follow in that direction: it gets
+    this segment and the next such one, no more."""
     stream_sample: Sample | None = None
     """Which of many alike streams are worth reading: alike when VLAN, server port and the first eight bytes of payload
     are equal (and the addresses, where ``by_ends``)."""
@@ -349,4 +352,7 @@ class Dissector:
 
 def in_time_order(seen: Sequence[Seen[Any]]) -> tuple[Seen[Any], ...]:
     """Messages ordered by time, then frame number (captures may hold frames out of order)."""
-    return tuple(sorted(seen, key=lambda one: (one.frame.ts_ns, one.frame.number)))
+    return tuple(sorted(seen, key=_WHEN))
+
+
+_WHEN = attrgetter("frame.ts_ns", "frame.number")

@@ -1,15 +1,36 @@
 """The flow table as rules see it: columns to select by, :class:`~pcapdx.dissect.Flow` values for few that matter."""
 
-from collections.abc import Collection, Iterable
-from typing import Any, cast
+from collections import namedtuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, cast, overload
 
 import numpy as np
 
 from pcapdx.dissect import Flow, Half
 from pcapdx.frame import ip_text, ip_words, mac_text
-from pcapdx.sieve.columns import SIDE_COLUMNS, Array
+from pcapdx.sieve.columns import FLOW_COLUMNS, SIDE_COLUMNS, Array
 
 TCP = 6
+
+
+class Selected(Sequence[Flow]):
+    """Some flows of a table. How many there are costs nothing; each becomes a value when it is looked at."""
+
+    def __init__(self, table: "FlowTable", places: Sequence[int]) -> None:
+        self._table = table
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Flow: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Selected": ...
+    def __getitem__(self, place: int | slice) -> "Flow | Selected":
+        if isinstance(place, slice):
+            return Selected(self._table, self._places[place])
+        return self._table.at(self._places[place])
 
 
 class FlowTable:
@@ -29,7 +50,7 @@ class FlowTable:
         """The flow at a row."""
         flow = self._flows.get(index)
         if flow is None:
-            sides = self.sides[2 * index], self.sides[2 * index + 1]
+            sides = self.sides[2 * index : 2 * index + 2]
             flow = self._flows[index] = _flow(index, self.rows[index], sides)
         return flow
 
@@ -41,13 +62,13 @@ class FlowTable:
         """A SIDE column of every flow's responder, one cell a flow."""
         return self.sides[column][1::2]
 
-    def take(self, mask: Array) -> tuple[Flow, ...]:
+    def take(self, mask: Array) -> Selected:
         """The flows whose place in ``mask`` (one bool a row) is true."""
-        return tuple(self.at(int(index)) for index in np.flatnonzero(mask))
+        return Selected(self, np.flatnonzero(mask).tolist())
 
     def where(
         self, *, protocol: int = TCP, ports: Iterable[int] = (), server: str | None = None, client: str | None = None
-    ) -> tuple[Flow, ...]:
+    ) -> Selected:
         """Flows of a protocol to any of these responder ports, to and from these addresses (what is not given, any)."""
         mask = self.rows["protocol"] == protocol
         wanted = list(ports)
@@ -59,11 +80,11 @@ class FlowTable:
             mask = mask & self._has_address("src", client)
         return self.take(mask)
 
-    def unanswered(self, *, syns: int = 1) -> tuple[Flow, ...]:
+    def unanswered(self, *, syns: int = 1) -> Selected:
         """TCP flows whose SYN was seen ``syns`` times at least, with nothing at all from the responder."""
         return self.take(self._opened() & (self.originator("syn") >= syns) & (self.responder("packets") == 0))
 
-    def refused(self) -> tuple[Flow, ...]:
+    def refused(self) -> Selected:
         """TCP flows whose SYN got a RST and no SYN/ACK."""
         answer = (self.responder("syn") == 0) & (self.responder("rst") > 0) & (self.responder("payload_bytes") == 0)
         return self.take(self._opened() & answer)
@@ -73,10 +94,10 @@ class FlowTable:
         both = (self.originator("payload_bytes") > 0) & (self.responder("payload_bytes") > 0)
         return cast(Array, (self.rows["protocol"] == TCP) & ((self.responder("syn") > 0) | both))
 
-    def having(self, frames: Collection[int]) -> tuple[Flow, ...]:
+    def having(self, frames: Collection[int]) -> Selected:
         """TCP flows that have one of these frames among their SYN, RST, FIN, first and last frames."""
         if not len(self) or not frames:
-            return ()
+            return Selected(self, ())
         wanted = np.array(sorted(frames))
         mask = np.asarray(np.isin(self.sides["syn_frames"], wanted).any(axis=1))
         for column in ("rst_frame", "fin_frame", "first_frame", "last_frame", "payload_frame"):
@@ -94,65 +115,62 @@ class FlowTable:
         return cast(Array, mask)
 
 
-_SIDE = {column.name: place for place, column in enumerate(SIDE_COLUMNS)}
+_FlowRow = cast(Any, namedtuple("_FlowRow", [column.name for column in FLOW_COLUMNS]))
+_SideRow = cast(Any, namedtuple("_SideRow", [column.name for column in SIDE_COLUMNS]))
 
 
-def _flow(index: int, row: Array, sides: tuple[Array, Array]) -> Flow:
-    version = int(row["ip_version"])
-    src = ip_text(version, *(int(row[f"src{i}"]) for i in range(4)))
-    dst = ip_text(version, *(int(row[f"dst{i}"]) for i in range(4)))
+def _flow(index: int, row: Array, sides: Array) -> Flow:
+    flow = _FlowRow._make(row.tolist())
     return Flow(
         index=index,
-        protocol=int(row["protocol"]),
-        vlan=int(row["vlan"]),
-        inner_vlan=_seen(int(row["inner_vlan"])),
-        vni=_seen(int(row["vni"])),
-        originator=_half(sides[0].tolist(), src, int(row["sport"])),
-        responder=_half(sides[1].tolist(), dst, int(row["dport"])),
-        began=bool(row["began"]),
-        twins=int(row["twins"]),
+        protocol=flow.protocol,
+        vlan=flow.vlan,
+        inner_vlan=_seen(flow.inner_vlan),
+        vni=_seen(flow.vni),
+        originator=_half(sides[0], ip_text(flow.ip_version, flow.src0, flow.src1, flow.src2, flow.src3), flow.sport),
+        responder=_half(sides[1], ip_text(flow.ip_version, flow.dst0, flow.dst1, flow.dst2, flow.dst3), flow.dport),
+        began=bool(flow.began),
+        twins=flow.twins,
     )
 
 
-def _half(side: tuple[Any, ...], ip: str | None, port: int) -> Half:
-    def at(name: str) -> Any:
-        return side[_SIDE[name]]
-
-    sent, syn, fin, rst, payload = at("packets"), at("syn"), at("fin"), at("rst"), at("payload_bytes")
+def _half(row: Array, ip: str | None, port: int) -> Half:
+    side = _SideRow._make(row.tolist())
+    sent, syn, fin, rst, payload = side.packets, side.syn, side.fin, side.rst, side.payload_bytes
     return Half(
         ip=ip,
         port=port,
-        mac=mac_text(at("mac")),
-        mac_changes=at("mac_changes"),
+        mac=mac_text(side.mac),
+        mac_changes=side.mac_changes,
         packets=sent,
-        wire_bytes=at("wire_bytes"),
+        wire_bytes=side.wire_bytes,
         payload_bytes=payload,
-        stream_bytes=at("next_seq"),
+        stream_bytes=side.next_seq,
         syn=syn,
         fin=fin,
         rst=rst,
-        retransmissions=at("retransmissions"),
-        zero_windows=at("zero_windows"),
-        first_ns=at("first_ns") if sent else None,
-        last_ns=at("last_ns") if sent else None,
-        first_frame=at("first_frame") if sent else None,
-        last_frame=at("last_frame") if sent else None,
-        syn_frames=tuple(at("syn_frames").tolist()[: min(syn, 8)]) if syn else (),
-        first_syn_ns=at("first_syn_ns") if syn else None,
-        last_syn_ns=at("last_syn_ns") if syn else None,
-        rst_frame=at("rst_frame") if rst else None,
-        rst_ns=at("rst_ns") if rst else None,
-        fin_frame=at("fin_frame") if fin else None,
-        fin_ns=at("fin_ns") if fin else None,
-        payload_frame=at("payload_frame") if payload else None,
-        payload_ns=at("payload_ns") if payload else None,
-        last_payload_ns=at("last_payload_ns") if payload else None,
-        mss=at("mss") or None,
-        acked_bytes=at("acked"),
-        largest_payload=at("largest_payload"),
-        stuck_retransmissions=at("stuck_count"),
-        stuck_bytes=at("stuck_bytes"),
-        stuck_frame=at("stuck_frame") if at("stuck_count") else None,
+        retransmissions=side.retransmissions,
+        zero_windows=side.zero_windows,
+        first_ns=side.first_ns if sent else None,
+        last_ns=side.last_ns if sent else None,
+        first_frame=side.first_frame if sent else None,
+        last_frame=side.last_frame if sent else None,
+        syn_frames=tuple(side.syn_frames.tolist()[: min(syn, 8)]) if syn else (),
+        first_syn_ns=side.first_syn_ns if syn else None,
+        last_syn_ns=side.last_syn_ns if syn else None,
+        rst_frame=side.rst_frame if rst else None,
+        rst_ns=side.rst_ns if rst else None,
+        fin_frame=side.fin_frame if fin else None,
+        fin_ns=side.fin_ns if fin else None,
+        payload_frame=side.payload_frame if payload else None,
+        payload_ns=side.payload_ns if payload else None,
+        last_payload_ns=side.last_payload_ns if payload else None,
+        mss=side.mss or None,
+        acked_bytes=side.acked,
+        largest_payload=side.largest_payload,
+        stuck_retransmissions=side.stuck_count,
+        stuck_bytes=side.stuck_bytes,
+        stuck_frame=side.stuck_frame if side.stuck_count else None,
     )
 
 

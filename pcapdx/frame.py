@@ -1,12 +1,15 @@
 """One frame as the sieve saw it: every column of :data:`pcapdx.sieve.columns.FRAME`, by the same names in the same
 order.
 
-Only the few frames that a dissector claims ever become such a Python value. Addresses are kept as integers, as in the
-columns, and turned into text when somebody reads them.
+Only the few frames that a dissector claims ever become such a Python value. It keeps the row's bytes and unpacks a
+column when somebody reads it (as Python integers the columns would take six times the memory); addresses become text
+then, too.
 """
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from struct import Struct
+from typing import NamedTuple, Self
 
 RECEIVED, SENT = 1, 2
 
@@ -33,71 +36,138 @@ class Tag(NamedTuple):
     """VLAN id; 0 is a priority tag, no VLAN."""
 
 
-class Frame(NamedTuple):
+class Packed:
+    """A column of a frame: where in the row's bytes it stands, and how it is packed (a :mod:`struct` format)."""
+
+    __slots__ = ("_read", "at", "format")
+
+    def __init__(self, format: str) -> None:
+        self.format = format
+        self.at = 0
+        self._read = Struct("<" + format).unpack_from
+
+    def __get__(self, frame: "Frame", owner: type) -> int:
+        value: int = self._read(frame.packed, self.at)[0]
+        return value
+
+
+class Address:
+    """An address in four columns, as text; None where there is none."""
+
+    __slots__ = ("_first", "_version")
+
+    def __init__(self, version: Packed, first: Packed) -> None:
+        self._version = version
+        self._first = first
+
+    def __get__(self, frame: "Frame", owner: type) -> str | None:
+        version = self._version.__get__(frame, owner)
+        return ip_text(version, *_ADDRESS(frame.packed, self._first.at)) if version else None
+
+
+class Frame:
     """The columns of one frame. Of a tunnelled frame these are the innermost frame's, and the outer addresses."""
 
+    __slots__ = ("number", "packed", "ts_ns")
+
+    packed: bytes
     number: int
     ts_ns: int
-    captured_bytes: int
-    wire_bytes: int
-    interface: int
-    link_type: int
-    direction: int
-    flags: int
-    eth_src_int: int
-    eth_dst_int: int
-    tag_count: int
-    tag0_tpid: int
-    tag0_tci: int
-    tag1_tpid: int
-    tag1_tci: int
-    ethertype: int
-    tunnel: int
-    vni: int
-    outer_ip_version: int
-    outer_src0: int
-    outer_src1: int
-    outer_src2: int
-    outer_src3: int
-    outer_dst0: int
-    outer_dst1: int
-    outer_dst2: int
-    outer_dst3: int
-    outer_tci: int
-    ip_version: int
-    src0: int
-    src1: int
-    src2: int
-    src3: int
-    dst0: int
-    dst1: int
-    dst2: int
-    dst3: int
-    ip_protocol: int
-    ttl: int
-    ip_id: int
-    fragment_offset: int
-    more_fragments: int
-    sport: int
-    dport: int
-    tcp_flags: int
-    tcp_seq: int
-    tcp_ack: int
-    tcp_window: int
-    tcp_mss: int
-    tag_offset: int
-    link_offset: int
-    network_offset: int
-    transport_offset: int
-    payload_offset: int
-    end_offset: int
-    payload_wire_bytes: int
-    flow: int
-    from_originator: int
-    claims: int
-    fingerprint: int
-    anomaly: int
-    anomaly_offset: int
+
+    def __init__(self, packed: bytes) -> None:
+        """``packed`` is a row of :data:`pcapdx.sieve.columns.FRAME`."""
+        self.packed = packed
+        self.number, self.ts_ns = _HEAD.unpack_from(packed)
+
+    captured_bytes = Packed("q")
+    wire_bytes = Packed("q")
+    interface = Packed("q")
+    link_type = Packed("i")
+    direction = Packed("h")
+    flags = Packed("i")
+    eth_src_int = Packed("q")
+    eth_dst_int = Packed("q")
+    tag_count = Packed("h")
+    tag0_tpid = Packed("i")
+    tag0_tci = Packed("i")
+    tag1_tpid = Packed("i")
+    tag1_tci = Packed("i")
+    ethertype = Packed("i")
+    tunnel = Packed("h")
+    vni = Packed("q")
+    outer_ip_version = Packed("h")
+    outer_src0 = Packed("q")
+    outer_src1 = Packed("q")
+    outer_src2 = Packed("q")
+    outer_src3 = Packed("q")
+    outer_dst0 = Packed("q")
+    outer_dst1 = Packed("q")
+    outer_dst2 = Packed("q")
+    outer_dst3 = Packed("q")
+    outer_tci = Packed("i")
+    ip_version = Packed("h")
+    src0 = Packed("q")
+    src1 = Packed("q")
+    src2 = Packed("q")
+    src3 = Packed("q")
+    dst0 = Packed("q")
+    dst1 = Packed("q")
+    dst2 = Packed("q")
+    dst3 = Packed("q")
+    ip_protocol = Packed("h")
+    ttl = Packed("h")
+    ip_id = Packed("q")
+    fragment_offset = Packed("q")
+    more_fragments = Packed("h")
+    sport = Packed("i")
+    dport = Packed("i")
+    tcp_flags = Packed("i")
+    tcp_seq = Packed("q")
+    tcp_ack = Packed("q")
+    tcp_window = Packed("q")
+    tcp_mss = Packed("i")
+    tag_offset = Packed("q")
+    link_offset = Packed("q")
+    network_offset = Packed("q")
+    transport_offset = Packed("q")
+    payload_offset = Packed("q")
+    end_offset = Packed("q")
+    payload_wire_bytes = Packed("q")
+    flow = Packed("i")
+    from_originator = Packed("h")
+    claims = Packed("q")
+    fingerprint = Packed("q")
+    anomaly = Packed("h")
+    anomaly_offset = Packed("q")
+
+    src = Address(ip_version, src0)
+    """Source IP address."""
+    dst = Address(ip_version, dst0)
+    outer_src = Address(outer_ip_version, outer_src0)
+    """Source of the outermost tunnel header (a VTEP)."""
+    outer_dst = Address(outer_ip_version, outer_dst0)
+
+    @classmethod
+    def made(cls, **columns: int) -> Self:
+        """A frame with these columns, all others 0."""
+        return cls(bytes(_ROW.size)).replaced(**columns)
+
+    def replaced(self, **columns: int) -> Self:
+        """The same frame but for these columns."""
+        places = {name: place for place, name in enumerate(COLUMNS)}
+        values = list(_ROW.unpack(self.packed))
+        for name, value in columns.items():
+            values[places[name]] = value
+        return type(self)(_ROW.pack(*values))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frame) and self.packed == other.packed
+
+    def __hash__(self) -> int:
+        return hash(self.packed)
+
+    def __repr__(self) -> str:
+        return f"<Frame {self.number}>"
 
     @property
     def eth_src(self) -> str | None:
@@ -118,33 +188,14 @@ class Frame(NamedTuple):
     @property
     def vlan(self) -> int:
         """The VLAN this frame is in: id of the outermost tag, 0 when untagged or only priority-tagged."""
-        return self.tag0_tci & 0xFFF if self.tag0_tci >= 0 else 0
+        tci = self.tag0_tci
+        return tci & 0xFFF if tci >= 0 else 0
 
     @property
     def segment(self) -> tuple[int, int, int]:
         """Ids of outermost and second VLAN tag and the VNI, -1 without: equal for frames of one broadcast domain."""
-        inner = self.tag1_tci & 0xFFF if self.tag1_tci >= 0 else -1
-        return self.vlan, inner, self.vni
-
-    @property
-    def src(self) -> str | None:
-        """Source IP address as text; None where there is no IP."""
-        return ip_text(self.ip_version, self.src0, self.src1, self.src2, self.src3)
-
-    @property
-    def dst(self) -> str | None:
-        """Destination IP address as text; None where there is no IP."""
-        return ip_text(self.ip_version, self.dst0, self.dst1, self.dst2, self.dst3)
-
-    @property
-    def outer_src(self) -> str | None:
-        """Source of the outermost tunnel header (a VTEP)."""
-        return ip_text(self.outer_ip_version, self.outer_src0, self.outer_src1, self.outer_src2, self.outer_src3)
-
-    @property
-    def outer_dst(self) -> str | None:
-        """Destination of the outermost tunnel header."""
-        return ip_text(self.outer_ip_version, self.outer_dst0, self.outer_dst1, self.outer_dst2, self.outer_dst3)
+        inner = self.tag1_tci
+        return self.vlan, inner & 0xFFF if inner >= 0 else -1, self.vni
 
     @property
     def twin(self) -> bool:
@@ -152,6 +203,24 @@ class Frame(NamedTuple):
         return bool(self.flags & TWIN)
 
 
+def _laid_out() -> dict[str, str]:
+    """Column name to format, in the order of a row; tells each column its place."""
+    formats = {"number": "q", "ts_ns": "q"}
+    for name, column in vars(Frame).items():
+        if isinstance(column, Packed):
+            column.at = Struct("<" + "".join(formats.values())).size
+            formats[name] = column.format
+    return formats
+
+
+_HEAD = Struct("<qq")
+_ADDRESS = Struct("<4q").unpack_from
+COLUMNS = _laid_out()
+"""A frame's columns and their formats."""
+_ROW = Struct("<" + "".join(COLUMNS.values()))
+
+
+@lru_cache(maxsize=1 << 14)
 def mac_text(address: int) -> str | None:
     """``aa:bb:cc:dd:ee:ff`` of a 48-bit integer; None of a negative one."""
     if address < 0:
@@ -168,6 +237,7 @@ def mac_int(text: str) -> int:
     return int("".join(part.zfill(2) for part in parts), 16)
 
 
+@lru_cache(maxsize=1 << 14)
 def ip_text(version: int, w0: int, w1: int, w2: int, w3: int) -> str | None:
     """An address kept as four 32-bit words (IPv4 in the last) as text; None when ``version`` is neither 4 nor 6."""
     if version == 4:

@@ -52,8 +52,8 @@ _SSLV2_VERSIONS = frozenset({b"\x00\x02", b"\x03\x00", b"\x03\x01", b"\x03\x02",
 _HANDSHAKE_HEADER = 4
 _MOST_RECORD_BYTES = 16_640
 _MOST_HANDSHAKE_BYTES = 131_072
-_MOST_ENCRYPTED = 8
-"""Encrypted records told of each direction: enough to see how a handshake ended."""
+_MOST_ENCRYPTED = 2
+"""Encrypted records told of each direction: whether the first, a Finished or an alert by its size, was the last."""
 _PLAIN = (
     (re.compile(rb"HTTP/1\.[01] "), PlainKind.HTTP_RESPONSE),
     (re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT) [^\s]"), PlainKind.HTTP_REQUEST),
@@ -168,6 +168,7 @@ DISSECTOR = Dissector(
     tcp_starts=frozenset({b"\x16\x03"}),
     # A server's flight with a chain of six large certificates has half of it; what follows is encrypted.
     stream_bytes=16_384,
+    tcp_late=frozenset({b"\x17\x03"}),
     pair=pair,
     exchanges=(TlsHandshake,),
 )

@@ -87,10 +87,46 @@ class TlsHandshake:
         return None if self.client_hello is None else self.client_hello.message.sni
 
 
+class _Side:
+    """What one side sent, in time order."""
+
+    __slots__ = ("_kinds", "seen")
+
+    def __init__(self, seen: list[Seen[Any]]) -> None:
+        self.seen = seen
+        self._kinds: dict[type, list[Seen[Any]]] = {}
+        for one in seen:
+            self._kinds.setdefault(type(one.message), []).append(one)
+
+    def every(self, kind: type) -> list[Seen[Any]]:
+        """Its messages of one class."""
+        return self._kinds.get(kind, [])
+
+    def first(self, kind: type) -> Seen[Any] | None:
+        """The first of a class."""
+        return next(iter(self.every(kind)), None)
+
+    def last(self, kind: type) -> Seen[Any] | None:
+        """The last of a class."""
+        return self.every(kind)[-1] if self.every(kind) else None
+
+    @property
+    def finished(self) -> bool:
+        """Up to TLS 1.2: its Finished was seen."""
+        return any(one.message.content_type == _FINISHED for one in self.every(EncryptedRecord))
+
+    @property
+    def failed(self) -> bool:
+        """It spoke something else, or sent an alert that ends the handshake."""
+        return bool(self.every(NotTls)) or any(
+            not one.message.encrypted and not one.message.harmless for one in self.every(Alert)
+        )
+
+
 def pair(traffic: Traffic) -> Iterator[TlsHandshake]:
     """One exchange a connection that shows more than encrypted data."""
     for conversation in traffic.conversations:
-        if any(not isinstance(seen.message, EncryptedRecord) for seen in conversation.seen):
+        if any(type(seen.message) is not EncryptedRecord for seen in conversation.seen):
             yield handshake(conversation)
 
 
@@ -98,33 +134,32 @@ def handshake(conversation: Conversation) -> TlsHandshake:
     """What a connection's messages come to."""
     flow = conversation.flow
     from_originator = _client_is_originator(conversation)
-    client = [seen for seen in conversation.seen if seen.from_originator == from_originator]
-    server = [seen for seen in conversation.seen if seen.from_originator != from_originator]
-    server_hello = _last(server, ServerHello)
+    client = _Side([seen for seen in conversation.seen if seen.from_originator == from_originator])
+    server = _Side([seen for seen in conversation.seen if seen.from_originator != from_originator])
+    server_hello = server.last(ServerHello)
     closing = flow.closing
-    reaction = _reaction(client, server_hello, closing is not None)
+    reaction = _reaction(client.seen, server_hello, closing is not None)
     client_half, server_half = (
         (flow.originator, flow.responder) if from_originator else (flow.responder, flow.originator)
     )
-    chain = _first(server, CertificateChain)
-    finished = _finished(client), _finished(server)
+    chain = server.first(CertificateChain)
     return TlsHandshake(
         flow=flow,
         client=client_half.ip,
         server=server_half.ip,
         port=server_half.port,
-        client_hello=_first(client, ClientHello),
+        client_hello=client.first(ClientHello),
         server_hello=server_hello,
         chain=chain,
-        client_chain=_first(client, CertificateChain),
-        client_alerts=tuple(seen for seen in client if isinstance(seen.message, Alert)),
-        server_alerts=tuple(seen for seen in server if isinstance(seen.message, Alert)),
-        client_plain=_first(client, NotTls),
-        server_plain=_first(server, NotTls),
+        client_chain=client.first(CertificateChain),
+        client_alerts=tuple(client.every(Alert)),
+        server_alerts=tuple(server.every(Alert)),
+        client_plain=client.first(NotTls),
+        server_plain=server.first(NotTls),
         reaction=Reaction.UNKNOWN if reaction is None else reaction[0],
         reaction_frame=None if reaction is None else reaction[1].number,
-        resumed=_resumed(server_hello, chain, finished[1]),
-        completed=_completed(conversation, server_hello, reaction, finished),
+        resumed=_resumed(server_hello, chain, server.finished),
+        completed=_completed(conversation, client, server, reaction),
         ended_by=None
         if closing is None
         else Party.CLIENT
@@ -177,11 +212,6 @@ def _by_size(record: EncryptedRecord, hello: ServerHello) -> Reaction | None:
     return Reaction.ACCEPTED if record.bytes == header_bytes + hash_bytes + _TYPE_BYTES + tag_bytes else None
 
 
-def _finished(side: list[Seen[Any]]) -> bool:
-    """Up to TLS 1.2: this side's Finished was seen."""
-    return any(isinstance(seen.message, EncryptedRecord) and seen.message.content_type == _FINISHED for seen in side)
-
-
 def _resumed(hello: Seen[ServerHello] | None, chain: Seen[CertificateChain] | None, finished: bool) -> bool:
     if hello is None:
         return False
@@ -191,33 +221,19 @@ def _resumed(hello: Seen[ServerHello] | None, chain: Seen[CertificateChain] | No
 
 
 def _completed(
-    conversation: Conversation,
-    hello: Seen[ServerHello] | None,
-    reaction: tuple[Reaction, Seen[Any]] | None,
-    finished: tuple[bool, bool],
+    conversation: Conversation, client: _Side, server: _Side, reaction: tuple[Reaction, Seen[Any]] | None
 ) -> bool | None:
-    if hello is not None and hello.message.version != _TLS_1_3 and all(finished):
+    hello = server.last(ServerHello)
+    if hello is not None and hello.message.version != _TLS_1_3 and client.finished and server.finished:
         return True
-    messages = [seen.message for seen in conversation.seen]
-    if any(
-        isinstance(one, NotTls) or (isinstance(one, Alert) and not one.encrypted and not one.harmless)
-        for one in messages
-    ):
+    if client.failed or server.failed:
         return False
     if reaction is not None and reaction[0] is Reaction.REJECTED:
         return False
     if hello is not None and hello.message.version == _TLS_1_3 and reaction is not None:
         return True
-    began = any(isinstance(one, ClientHello) for one in messages)
+    began = bool(client.every(ClientHello) or server.every(ClientHello))
     whole = {conversation.originator_end, conversation.responder_end}.isdisjoint({End.GAP, End.CUT, End.LIMIT})
     if began and hello is None and whole and conversation.flow.closing is not None:
         return False
     return None
-
-
-def _first(side: list[Seen[Any]], kind: type) -> Seen[Any] | None:
-    return next((seen for seen in side if isinstance(seen.message, kind)), None)
-
-
-def _last(side: list[Seen[Any]], kind: type) -> Seen[Any] | None:
-    return _first(side[::-1], kind)

@@ -1,11 +1,12 @@
-"""Feeds dissectors: datagrams at once, streams when they are over or memory is short.
+"""Feeds dissectors: datagrams at once, streams when both sides have closed them or memory is short.
 
 Memory is bounded: a stream by what its dissectors ask for, all streams together by ``MOST_STREAM_BYTES`` (then the
 oldest are read as far as they go, and take no more), a dissector's messages by ``MOST_MESSAGES``.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,11 @@ from pcapdx.sieve.columns import ANOMALIES, ANOMALY_LAYERS, Array
 from pcapdx.sieve.engine import Claimed
 
 MOST_STREAM_BYTES = 64 << 20
-CLEAR_BYTES = 4 << 20
-"""Bytes of streams to take before looking which of them are over."""
 MOST_MESSAGES = 50_000
 TCP = 6
+_NUMBER = attrgetter("number")
+_BEGINS = ("tag_offset", "link_offset", "network_offset", "transport_offset", "payload_offset")
+"""By Layer: the column that tells where it begins."""
 
 
 @dataclass(slots=True)
@@ -49,7 +51,8 @@ class _Read:
     """What dissectors made of one flow: by dissector, its messages."""
 
     seen: dict[int, list[Seen[Any]]]
-    ends: tuple[End, End]
+    assembled: list[tuple[End, int]]
+    """Of each direction: where putting it together stopped, and after how many bytes."""
 
 
 class Feed:
@@ -59,32 +62,38 @@ class Feed:
         self._dissectors = tuple(dissectors)
         self._stream_mask = sum(1 << i for i, one in enumerate(dissectors) if one.tcp_ports or one.tcp_starts)
         self._datagram_mask = sum(1 << i for i, one in enumerate(dissectors) if _claims_datagrams(one))
+        self._payload_mask = sum(1 << i for i, one in enumerate(dissectors) if one.layer is Layer.PAYLOAD)
+        """Of TCP these read streams, not frames."""
         self._strict = strict
         """Let a dissector's bug escape (tests) instead of reporting it."""
         self._datagrams: list[list[Seen[Any]]] = [[] for _ in dissectors]
         self._streams: dict[int, _Stream] = {}
         self._read: dict[int, _Read] = {}
         self._kept_bytes = 0
-        self._left_bytes = 0
-        """Of these, what the last clearing left."""
         self._bugs: dict[str, InternalError] = {}
         self.anomalies = AnomalyCounter(capture)
         self.left_out = [0] * len(self._dissectors)
         """By dissector: frames beyond MOST_MESSAGES."""
 
     def offer(self, claimed: Claimed, flows: Array, sides: Array) -> None:
-        """Takes the claimed frames of a block; the sieve's flow tables tell which streams are over."""
+        """Takes the claimed frames of a block. The sieve may be some blocks ahead in its flow tables."""
         rows, data = claimed.rows, claimed.data
-        if not len(rows):
-            return
-        for row in rows[rows["anomaly"] > 0].tolist():
-            self._note_headers(Frame._make(row))
+        for row in rows[rows["anomaly"] > 0]:
+            self._note_headers(Frame(row.tobytes()))
         of_streams = (rows["ip_protocol"] == TCP) & (rows["flow"] >= 0) & (rows["claims"] & self._stream_mask > 0)
         self._keep_segments(rows, of_streams & (rows["flags"] & TWIN == 0), claimed.starts, data)
-        for place in np.flatnonzero(rows["claims"] & self._datagram_mask > 0).tolist():
-            self._read_datagram(Frame._make(rows[place].tolist()), data, claimed.starts[place])
-        if self._kept_bytes - self._left_bytes > CLEAR_BYTES:
-            self._clear(flows, sides)
+        datagrams = np.where(rows["ip_protocol"] == TCP, rows["claims"] & ~self._payload_mask, rows["claims"])
+        datagrams &= self._datagram_mask
+        places = np.flatnonzero(datagrams)
+        for place, mask in zip(places.tolist(), datagrams[places].tolist(), strict=True):
+            self._read_datagram(Frame(rows[place].tobytes()), mask, data, claimed.starts[place])
+        for index in claimed.ended:
+            if index in self._streams:
+                self._finish(index, sides, over=True)
+        if self._kept_bytes > MOST_STREAM_BYTES:
+            for index in list(self._streams)[: len(self._streams) // 2 + 1]:
+                self._finish(index, sides, over=False)
+                flows[index]["stream_limit"] = 0
 
     def _note_headers(self, frame: Frame) -> None:
         kind = ANOMALIES[frame.anomaly & 15]
@@ -122,19 +131,17 @@ class Feed:
             side.add(Segment(kept, place, number, sequence, wire, payload))
             self._kept_bytes += len(payload)
 
-    def _read_datagram(self, frame: Frame, data: memoryview, start: int) -> None:
-        for bit, dissector in enumerate(self._dissectors):
-            if not (frame.claims & self._datagram_mask) >> bit & 1:
-                continue
-            if frame.ip_protocol == TCP and dissector.layer is Layer.PAYLOAD:
-                continue
+    def _read_datagram(self, frame: Frame, mask: int, data: memoryview, start: int) -> None:
+        end, numbers = start + frame.end_offset, (frame.number,)
+        for bit in _bits(mask):
+            dissector = self._dissectors[bit]
             if len(self._datagrams[bit]) >= MOST_MESSAGES:
                 self.left_out[bit] += 1
                 continue
             begin, wire_bytes = _span(frame, dissector.layer)
-            cursor = Cursor(bytes(data[start + begin : start + frame.end_offset]), wire_bytes=wire_bytes, frame=frame)
+            cursor = Cursor(bytes(data[start + begin : end]), wire_bytes=wire_bytes, frame=frame)
             for message in self._run(dissector, cursor, frame.number):
-                self._datagrams[bit].append(Seen(message=message, frame=frame, frames=(frame.number,)))
+                self._datagrams[bit].append(Seen(message=message, frame=frame, frames=numbers))
 
     def _run(self, dissector: Dissector, cursor: Cursor, number: int | None) -> Iterator[object]:
         """The dissector's messages; what it raises becomes an anomaly or an internal error."""
@@ -153,47 +160,38 @@ class Feed:
             raise bug
         self._bugs.setdefault(dissector.name, InternalError(plugin=dissector.name, what=f"{type(bug).__name__}: {bug}"))
 
-    def _clear(self, flows: Array, sides: Array) -> None:
-        """Reads the streams that are over; where memory is short all the same, the older half of the rest, too."""
-        open_streams = np.fromiter(self._streams, np.int64, len(self._streams))
-        closed = (sides["fin"] > 0) | (sides["rst"] > 0)
-        over = open_streams[closed[2 * open_streams] & closed[2 * open_streams + 1]]
-        for index in over.tolist():
-            self._finish(index, flows, sides)
-        if self._kept_bytes > MOST_STREAM_BYTES:
-            for index in list(self._streams)[: len(self._streams) // 2 + 1]:
-                self._finish(index, flows, sides)
-                flows[index]["stream_limit"] = 0
-        self._left_bytes = self._kept_bytes
-
-    def _finish(self, index: int, flows: Array, sides: Array) -> None:
+    def _finish(self, index: int, sides: Array, *, over: bool) -> None:
         """Reads a stream and lets go of its bytes."""
         stream = self._streams.pop(index)
         self._kept_bytes -= stream.originator.kept_bytes + stream.responder.kept_bytes
-        limit = int(flows[index]["stream_limit"])
-        self._read[index] = self._read_stream(stream, sides[2 * index : 2 * index + 2], limit)
+        self._read[index] = self._read_stream(stream, sides[2 * index : 2 * index + 2], over=over)
 
-    def _read_stream(self, stream: _Stream, sides: Array, limit: int) -> _Read:
-        seen: dict[int, list[Seen[Any]]] = {}
-        ends = []
+    def _read_stream(self, stream: _Stream, sides: Array, *, over: bool) -> _Read:
+        read = _Read({}, [])
+        base, reached, fin = (sides[name].tolist() for name in ("base_seq", "next_seq", "fin"))
         for side, direction in enumerate((stream.originator, stream.responder)):
-            assembled = assemble(direction, int(sides[side]["base_seq"]))
-            end = _end_of(assembled, sides[side], sides[1 - side], limit)
-            ends.append(end)
-            for bit, dissector in enumerate(self._dissectors):
-                if stream.claims >> bit & 1:
-                    seen.setdefault(bit, []).extend(self._read_direction(dissector, assembled, end, side))
-        return _Read(seen, (ends[0], ends[1]))
+            assembled = assemble(direction, base[side])
+            length = len(assembled.data)
+            closed = over and _end_of(assembled.stop, length, reached[side], False, fin[side], False) is End.FIN
+            read.assembled.append((assembled.stop, length))
+            for bit in _bits(stream.claims):
+                messages = self._read_direction(self._dissectors[bit], assembled, closed, side)
+                read.seen.setdefault(bit, []).extend(messages)
+        return read
 
-    def _read_direction(self, dissector: Dissector, assembled: Assembled, end: End, side: int) -> Iterator[Seen[Any]]:
+    def _read_direction(
+        self, dissector: Dissector, assembled: Assembled, closed: bool, side: int
+    ) -> Iterator[Seen[Any]]:
         if not assembled.data:
             return
-        cursor = Cursor(assembled.data, closed=end is End.FIN)
+        cursor = Cursor(assembled.data, closed=closed)
         begin = 0
         for message in self._run(dissector, cursor, assembled.segments[-1].number):
             carriers = assembled.carriers(begin, max(cursor.at, begin + 1)) or assembled.segments[-1:]
-            completed = max(carriers, key=lambda segment: segment.number)
-            numbers = tuple(dict.fromkeys(segment.number for segment in carriers))
+            completed, numbers = carriers[0], (carriers[0].number,)
+            if len(carriers) > 1:
+                completed = max(carriers, key=_NUMBER)
+                numbers = tuple(dict.fromkeys(map(_NUMBER, carriers)))
             yield Seen(message=message, frame=completed.frame, frames=numbers, from_originator=side == 0)
             begin = cursor.at
 
@@ -204,16 +202,16 @@ class Feed:
         """
         reads = dict(self._read)
         for index, stream in self._streams.items():
-            limit = int(flows.rows[index]["stream_limit"])
-            reads[index] = self._read_stream(stream, flows.sides[2 * index : 2 * index + 2], limit)
+            reads[index] = self._read_stream(stream, flows.sides[2 * index : 2 * index + 2], over=True)
+        ends = _ends(reads, flows)
         found: dict[str, Traffic] = {}
         for bit, dissector in enumerate(self._dissectors):
             conversations = tuple(
                 Conversation(
                     flow=flows.at(index),
                     seen=in_time_order(read.seen[bit]),
-                    originator_end=read.ends[0],
-                    responder_end=read.ends[1],
+                    originator_end=ends[index][0],
+                    responder_end=ends[index][1],
                 )
                 for index, read in sorted(reads.items())
                 if bit in read.seen
@@ -255,15 +253,14 @@ class Feed:
         return tuple(self._bugs.values())
 
 
+def _bits(mask: int) -> list[int]:
+    """Which bits are set."""
+    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+
+
 def _span(frame: Frame, layer: Layer) -> tuple[int, int]:
     """Where a layer begins in a frame, and how long it was on the wire."""
-    begin = (
-        frame.tag_offset,
-        frame.link_offset,
-        frame.network_offset,
-        frame.transport_offset,
-        frame.payload_offset,
-    )[layer]
+    begin: int = getattr(frame, _BEGINS[layer])
     if layer is Layer.PAYLOAD:
         return begin, frame.payload_wire_bytes
     if layer is Layer.TRANSPORT:
@@ -273,17 +270,30 @@ def _span(frame: Frame, layer: Layer) -> tuple[int, int]:
     return begin, frame.wire_bytes - begin
 
 
-def _end_of(assembled: Assembled, sender: Array, receiver: Array, limit: int) -> End:
-    """How a direction ended, from what was put together and what the sieve saw beyond it."""
-    if assembled.stop is not End.OPEN:
-        return assembled.stop
-    if int(sender["next_seq"]) > len(assembled.data):
-        return End.LIMIT if sender["spooled"] >= limit else End.GAP
-    if sender["fin"]:
-        return End.FIN
-    if sender["rst"] or receiver["rst"]:
-        return End.RST
-    return End.OPEN
+def _ends(reads: Mapping[int, _Read], flows: FlowTable) -> dict[int, tuple[End, End]]:
+    """How both directions of each flow ended, from where putting them together stopped and what the sieve saw."""
+    indexes = np.fromiter(reads, np.int64, len(reads))
+    limits = flows.rows["stream_limit"][indexes].tolist()
+    both = np.stack((2 * indexes, 2 * indexes + 1), axis=1)
+    reached, spooled, fin, rst = (flows.sides[name][both].tolist() for name in ("next_seq", "spooled", "fin", "rst"))
+    found = {}
+    for place, (index, read) in enumerate(reads.items()):
+        reset = any(rst[place])
+        first, second = (
+            _end_of(stop, length, reached[place][side], spooled[place][side] >= limits[place], fin[place][side], reset)
+            for side, (stop, length) in enumerate(read.assembled)
+        )
+        found[index] = first, second
+    return found
+
+
+def _end_of(stop: End, length: int, reached: int, limited: bool, fin: int, rst: bool) -> End:
+    """How a direction ended of which ``length`` bytes were put together, while ``reached`` were sent."""
+    if stop is not End.OPEN:
+        return stop
+    if reached > length:
+        return End.LIMIT if limited else End.GAP
+    return End.FIN if fin else End.RST if rst else End.OPEN
 
 
 def _claims_datagrams(one: Dissector) -> bool:

@@ -35,7 +35,7 @@ class Segment:
     def frame(self) -> Frame:
         """The frame that carried it."""
         if self._frame is None:
-            self._frame = Frame._make(self.rows[self.place].tolist())
+            self._frame = Frame(self.rows[self.place].tobytes())
         return self._frame
 
 

@@ -21,9 +21,9 @@ SAMPLED_BYTES = 64
 
 # where in the one look-up table the masks of each kind of claim begin
 UDP_PORTS, TCP_PORTS, ETHERTYPES = 0, 1 << 16, 2 << 16
-TCP_STARTS = 3 << 16
-IP_PROTOCOLS, LLC_SAPS = 4 << 16, (4 << 16) + 256
-MASKS = (4 << 16) + 512
+TCP_STARTS, TCP_LATE = 3 << 16, 4 << 16
+IP_PROTOCOLS, LLC_SAPS = 5 << 16, (5 << 16) + 256
+MASKS = (5 << 16) + 512
 
 WHOLE_STREAM = 256 << 10
 """Bytes of each direction to hand on where nothing is thinned out."""
@@ -75,6 +75,7 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
         (IP_PROTOCOLS, lambda one: one.ip_protocols),
         (LLC_SAPS, lambda one: one.llc_saps),
         (TCP_STARTS, lambda one: (int.from_bytes(start, "big") for start in one.tcp_starts)),
+        (TCP_LATE, lambda one: (int.from_bytes(start, "big") for start in one.tcp_late if thin_out)),
     )
     settings = np.zeros(max(len(dissectors), 1), SETTING)
     for bit, one in enumerate(dissectors):
@@ -129,6 +130,8 @@ def claim_tags(row: Array, talker: Array, mask: int, settings: Array) -> int:
     now = clock(row)
     kept = 0
     for i in range(len(settings)):
+        if mask >> i == 0:
+            break
         if mask >> i & 1 == 0:
             continue
         setting = settings[i]
@@ -171,7 +174,12 @@ def claim_stream(
     if limit == 0 or sender["spooled"] >= limit:
         return 0
     sender["spooled"] += payload
-    return int(flow["claims"])
+    claims = int(flow["claims"])
+    if int(row["end_offset"]) - int(row["payload_offset"]) >= 2:
+        late = int(masks[TCP_LATE + be16(data, start + int(row["payload_offset"]))])
+        if claims & ~late == 0:
+            sender["spooled"] += limit >> 1
+    return claims
 
 
 def add_claims(flow: Array, mask: int, settings: Array) -> None:
@@ -211,6 +219,8 @@ def thin_out(data: Any, start: int, row: Array, key: int, mask: int, settings: A
     """The mask without dissectors that have seen enough frames like this one."""
     kept = 0
     for i in range(len(settings)):
+        if mask >> i == 0:
+            break
         if mask >> i & 1 == 0:
             continue
         setting = settings[i]

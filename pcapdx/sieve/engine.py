@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,10 @@ from pcapdx.capture.records import Block, Reader
 from pcapdx.compiled import compiled
 from pcapdx.dissect import Dissector
 from pcapdx.sieve import claims as claim_tables
+from pcapdx.sieve.ahead import ahead
 from pcapdx.sieve.columns import BINDING, COUNTERS, FLOW, FRAME, REPEAT, SIDE, TALKER, Array
 from pcapdx.sieve.flows import rehash_flows
-from pcapdx.sieve.sweep import BINDINGS, CLAIMED, FLOWS, FULL, TALKERS, Tables, gather, sweep
+from pcapdx.sieve.sweep import BINDINGS, CLAIMED, ENDED, FLOWS, FULL, TALKERS, Lists, Tables, gather, sweep
 from pcapdx.sieve.tables import rehash_bindings, rehash_talkers
 
 FIRST_ROWS = 256
@@ -27,6 +27,8 @@ SMALL_SLOTS = 1 << 10
 """Slots of the direct-mapped tables for the plain twin: a small capture should not wait for megabytes of zeros."""
 
 SWITCH_S = 0.0002
+AHEAD_BYTES = 8 << 20
+"""How far the sieve may be ahead of the caller, in bytes of claimed frames and their columns."""
 
 TWIN = np.dtype([("digest", "i8"), ("ts_ns", "i8"), ("vlan_key", "i8")])
 
@@ -41,6 +43,13 @@ class Claimed:
     """Where in ``data`` each one's bytes begin."""
     data: memoryview
     """The bytes of all of them."""
+    ended: list[int]
+    """Claimed flows that both sides have closed by the end of the block; may name one again."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes, about."""
+        return self.data.nbytes + self.rows.nbytes
 
 
 class Sieve:
@@ -67,18 +76,19 @@ class Sieve:
             state=np.zeros(8, np.int64),
         )
         self._frames = np.zeros(0, FRAME)
-        self._claimed = np.zeros(0, np.int64)
+        self._lists = _lists(0)
 
     def feed(self, block: Block) -> Claimed:
         """Sees a block; returns its claimed frames."""
         frames = self.sweep(block)
-        places = self._claimed[: int(self.tables.state[CLAIMED])]
+        places = self._lists.claimed[: int(self.tables.state[CLAIMED])]
+        ended = self._lists.ended[: int(self.tables.state[ENDED])].tolist()
         rows = frames[places]
-        sizes = rows["end_offset"]
+        sizes = np.ascontiguousarray(rows["end_offset"])
         ends = np.cumsum(sizes)
         data = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
         self._kernel(gather)(block.data, block.records["offset"][places], sizes, data)
-        return Claimed(rows, (ends - sizes).tolist(), data.data)
+        return Claimed(rows, (ends - sizes).tolist(), data.data, ended)
 
     def run(self, reader: Reader) -> Iterator[Claimed]:
         """Sees a whole capture. Where it is large, reading and sweeping go on in a thread of their own while the caller
@@ -93,29 +103,21 @@ class Sieve:
             yield self.feed(block)
             # the thread needs the lock for a moment a block, and should not wait five milliseconds for each
             sys.setswitchinterval(SWITCH_S)
-            with ThreadPoolExecutor(1, "sieve") as worker:
-                ahead = worker.submit(self._next, blocks)
-                while (claimed := ahead.result()) is not None:
-                    ahead = worker.submit(self._next, blocks)
-                    yield claimed
-
-    def _next(self, blocks: Iterator[Block]) -> Claimed | None:
-        block = next(blocks, None)
-        return None if block is None else self.feed(block)
+            yield from ahead((self.feed(block) for block in blocks), most_bytes=AHEAD_BYTES)
 
     def sweep(self, block: Block) -> Array:
         """Sees a block; returns its FRAME rows (reused by the next call)."""
         count = len(block.records)
         if count > len(self._frames):
             self._frames = np.zeros(count, FRAME)
-            self._claimed = np.zeros(count, np.int64)
+            self._lists = _lists(count)
         frames = self._frames[:count]
-        self.tables.state[CLAIMED] = 0
+        self.tables.state[CLAIMED] = self.tables.state[ENDED] = 0
         run: Any = compiled(sweep) if self.fast else sweep
         data: Any = block.data if self.fast else block.data.data
         done = 0
         while done < count:
-            done = run(data, block.records, frames, self._claimed, done, self.tables, self.claims)
+            done = run(data, block.records, frames, self._lists, done, self.tables, self.claims)
             if done < count:
                 self._grow()
         return frames
@@ -159,6 +161,11 @@ def _doubled(table: Array, most: int) -> tuple[Array, Array]:
     grown = np.zeros(rows, table.dtype)
     grown[: len(table)] = table
     return grown, _index(rows)
+
+
+def _lists(frames: int) -> Lists:
+    """Room for all of so many frames."""
+    return Lists(claimed=np.zeros(frames, np.int64), ended=np.zeros(frames, np.int64))
 
 
 def _index(rows: int) -> Array:

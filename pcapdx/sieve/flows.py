@@ -190,6 +190,11 @@ def count_flags(row: Array, side: Array) -> None:
         side["rst"] += 1
 
 
+def is_over(side: Array, other: Array) -> bool:
+    """Whether both sides have closed."""
+    return bool(side["fin"] + side["rst"] > 0 and other["fin"] + other["rst"] > 0)
+
+
 def unwrap(sequence: int, base: int, near: int) -> int:
     """Position of a raw sequence number relative to ``base``, taken to lie within 2**31 of ``near``."""
     delta = (sequence - base - near) & MASK32

@@ -24,15 +24,18 @@ ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_BRIDGED = 0x0800, 0x86DD, 0x6558
 VXLAN, GENEVE, GRE = 1, 2, 3
 NO_MAC = -1
 
+place = int
+"""How bytes are indexed; see :mod:`pcapdx.compiled`."""
+
 
 def be8(data: Any, at: int) -> int:
     """One byte."""
-    return int(data[at])
+    return int(data[place(at)])
 
 
 def be16(data: Any, at: int) -> int:
     """Two bytes, big endian."""
-    return (int(data[at]) << 8) | int(data[at + 1])
+    return (int(data[place(at)]) << 8) | int(data[place(at + 1)])
 
 
 def be32(data: Any, at: int) -> int:

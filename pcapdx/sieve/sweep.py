@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from pcapdx.sieve.claims import ETHERTYPES, Claims, claim_datagram, claim_stream, claim_tags, thin_out
 from pcapdx.sieve.columns import Array
-from pcapdx.sieve.flows import TCP, count_flow, find_flow
-from pcapdx.sieve.layers import be16, be32, be48, read_frame
+from pcapdx.sieve.flows import FIN, RST, TCP, count_flow, find_flow, is_over
+from pcapdx.sieve.layers import be16, be32, be48, place, read_frame
 from pcapdx.sieve.tables import (
     bind,
     count_frame,
@@ -21,10 +21,19 @@ from pcapdx.sieve.tables import (
     vlan_key,
 )
 
-FLOWS, TALKERS, BINDINGS, CLAIMED, FULL = 0, 1, 2, 3, 4
+FLOWS, TALKERS, BINDINGS, CLAIMED, FULL, ENDED = 0, 1, 2, 3, 4, 5
 """What the cells of ``Tables.state`` count; FULL is 1 once tables are at their caps and may no longer grow."""
 UDP = 17
 ARP = 0x0806
+
+
+class Lists(NamedTuple):
+    """What of a block Python must hear of; ``Tables.state`` counts the cells in use, each has room for all frames."""
+
+    claimed: Array
+    """Places of the frames that a dissector should see or that have an anomaly."""
+    ended: Array
+    """Claimed flows that both sides have closed; may name one again."""
 
 
 class Tables(NamedTuple):
@@ -45,13 +54,13 @@ class Tables(NamedTuple):
     state: Array
 
 
-def sweep(data: Any, records: Array, frames: Array, claimed: Array, first: int, tables: Tables, claims: Claims) -> int:
+def sweep(data: Any, records: Array, frames: Array, listed: Lists, first: int, tables: Tables, claims: Claims) -> int:
     """Sees ``records[first:]``; returns how many of the block are done.
 
-    Fills a row of ``frames`` for each, and lists in ``claimed`` the places of those that a dissector should see or that
-    have an anomaly (their count is ``tables.state[CLAIMED]``). All in one function: a call that takes a dozen arrays
-    costs compiled code as much as reading a frame.
+    Fills a row of ``frames`` for each, and lists what Python must hear of. All in one function: a call that takes a
+    dozen arrays costs compiled code as much as reading a frame.
     """
+    claimed, ended = listed.claimed, listed.ended
     flows, sides, flow_index = tables.flows, tables.sides, tables.flow_index
     talkers, bindings = tables.talkers, tables.bindings
     counters, state = tables.counters[0], tables.state
@@ -93,6 +102,9 @@ def sweep(data: Any, records: Array, frames: Array, claimed: Array, first: int, 
                     mask |= claim_stream(
                         data, start, row, flows[index], sender, receiver, masks, settings, claims.samples
                     )
+                    if row["tcp_flags"] & (FIN | RST) and flows[index]["claims"] != 0 and is_over(sender, receiver):
+                        ended[state[ENDED]] = index
+                        state[ENDED] += 1
         if at >= 0 and (fresh or row["ethertype"] == ARP):
             bind_address(data, start, key, row, talkers[at], bindings, tables.binding_index, counters, state)
         if mask != 0:
@@ -109,7 +121,7 @@ def gather(data: Any, starts: Array, sizes: Array, target: Array) -> None:
     for i in range(len(starts)):
         begin = int(starts[i])
         for k in range(int(sizes[i])):
-            target[at] = data[begin + k]
+            target[place(at)] = data[place(begin + k)]
             at += 1
 
 

@@ -16,7 +16,7 @@ CLIENT, SERVER = "10.1.1.7", "10.1.1.1"
 Read = Callable[[Cursor], Iterator[Any]]
 Refine = Callable[[Seen[Any]], Iterator[Any]]
 
-_NOTHING = Frame(*[0] * len(Frame._fields))._replace(tag0_tci=-1, tag1_tci=-1, outer_tci=-1, vni=-1, flow=-1)
+_NOTHING = Frame.made(tag0_tci=-1, tag1_tci=-1, outer_tci=-1, vni=-1, flow=-1)
 
 
 def frame(
@@ -31,16 +31,16 @@ def frame(
     **columns: int,
 ) -> Frame:
     """A frame with these columns, all others as of a plain untagged frame without IP."""
-    made = _NOTHING._replace(
+    made = _NOTHING.replaced(
         number=number, ts_ns=round(at_s * SECOND), eth_src_int=mac_int(eth_src), eth_dst_int=mac_int(eth_dst)
     )
     for side, address in (("src", src), ("dst", dst)):
         if address is not None:
             version, *words = ip_words(address)
-            made = made._replace(ip_version=version, **{f"{side}{i}": word for i, word in enumerate(words)})
+            made = made.replaced(ip_version=version, **{f"{side}{i}": word for i, word in enumerate(words)})
     if vlan is not None:
-        made = made._replace(tag_count=1, tag0_tpid=0x8100, tag0_tci=vlan)
-    return made._replace(**columns)
+        made = made.replaced(tag_count=1, tag0_tpid=0x8100, tag0_tci=vlan)
+    return made.replaced(**columns)
 
 
 def seen(
@@ -58,7 +58,7 @@ def seen(
 def half(ip: str, port: int, **columns: Any) -> Half:
     """One side of a flow, quiet but for these columns."""
     quiet: dict[str, Any] = {
-        name: None if name.endswith(("_ns", "_frame")) or name in ("mac", "mss") else 0 for name in Half.__slots__
+        name: None if name.endswith(("_ns", "_frame")) or name in ("mac", "mss") else 0 for name in Half._fields
     }
     return Half(**{**quiet, "ip": ip, "port": port, "syn_frames": (), **columns})
 

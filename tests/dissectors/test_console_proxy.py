@@ -1,4 +1,5 @@
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from dissectors.console_proxy import (
     pair,
 )
 from dissectors.tls import Certificate, read
+from dissectors.tls import pair as pair_tls
 from dissectors.tls.certificate import parse
 from pcapdx.dissect import Conversation, Traffic
 from tests.dissectors.feeding import SERVER, mutated, survives, talk
@@ -26,13 +28,19 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 WITHIN, BEFORE, AFTER = (at_ns(datetime(year, 6, 1, tzinfo=UTC)) for year in (2025, 2023, 2125))
 
 
+def of_tls(conversation: Conversation) -> Traffic:
+    """A connection as the TLS dissector leaves it."""
+    traffic = Traffic(conversations=(conversation,))
+    return replace(traffic, exchanges=tuple(pair_tls(traffic)))
+
+
 def judged(flights: Talk, at: int = WITHIN) -> ConsoleHandshake:
     """The exchange of these flights, as if recorded at that time."""
     conversation = talk(read, flights, 8443)
     moved = tuple(
         type(one)(
             message=one.message,
-            frame=one.frame._replace(ts_ns=at + one.frame.number),
+            frame=one.frame.replaced(ts_ns=at + one.frame.number),
             frames=one.frames,
             from_originator=one.from_originator,
         )
@@ -44,7 +52,7 @@ def judged(flights: Talk, at: int = WITHIN) -> ConsoleHandshake:
         originator_end=conversation.originator_end,
         responder_end=conversation.responder_end,
     )
-    (found,) = pair(Traffic(conversations=(later,)))
+    (found,) = pair(of_tls(later))
     return found
 
 
@@ -178,4 +186,4 @@ def test_pages_of_a_console(target: str, page: ConsolePage | None) -> None:
 @given(mutated(handshake(V12)[1][1], handshake(V12)[0][1]))
 def test_hostile_bytes(data: bytes) -> None:
     survives(read, data)
-    list(pair(Traffic(conversations=(talk(read, [("<", data), (">", data)], 443),))))
+    list(pair(of_tls(talk(read, [("<", data), (">", data)], 443))))

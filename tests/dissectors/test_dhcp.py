@@ -188,7 +188,7 @@ def test_other_hardware_has_no_mac() -> None:
         (b"\0\0", FROM_SERVER, (Checksum.ABSENT, False)),
         (b"\x12\x34", FROM_SERVER, (Checksum.WRONG, False)),
         (b"", None, (Checksum.UNKNOWN, False)),
-        (b"\x12\x34", FROM_SERVER._replace(flags=CUT), (Checksum.UNKNOWN, False)),
+        (b"\x12\x34", FROM_SERVER.replaced(flags=CUT), (Checksum.UNKNOWN, False)),
         (b"", frame(src="10.250.0.54", dst="10.80.1.1"), (Checksum.WRONG, False)),
     ],
 )
@@ -217,7 +217,7 @@ def test_padding_behind_the_datagram_is_left_alone() -> None:
 
 def test_fragment_is_no_message() -> None:
     with pytest.raises(Truncated):
-        list(read(Cursor(ACK, wire_bytes=len(ACK), frame=FROM_SERVER._replace(more_fragments=1))))
+        list(read(Cursor(ACK, wire_bytes=len(ACK), frame=FROM_SERVER.replaced(more_fragments=1))))
 
 
 def test_option_beyond_the_end_is_malformed() -> None:

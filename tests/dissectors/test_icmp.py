@@ -96,7 +96,7 @@ def test_cut_at_every_byte() -> None:
 
 
 def test_later_fragment_is_left_alone() -> None:
-    assert list(read(Cursor(ECHO, frame=IP4._replace(fragment_offset=1480)))) == []
+    assert list(read(Cursor(ECHO, frame=IP4.replaced(fragment_offset=1480)))) == []
 
 
 def test_ping_exchange() -> None:

@@ -128,7 +128,7 @@ def test_encrypted_records_are_told_by_size() -> None:
     kinds = [one.content_type for one in messages(TLS12, ">") if isinstance(one, EncryptedRecord)]
     assert kinds == [22, 23]
     many = record(20, b"\1") + record(23, b"x" * 50) * 20
-    assert len(list(read(Cursor(many)))) == 8
+    assert [one.bytes for one in read(Cursor(many)) if isinstance(one, EncryptedRecord)] == [50, 50]
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 100])

@@ -105,7 +105,7 @@ def _seen(messages: list[object], port: int) -> list[Seen[object]]:
     return [
         Seen(
             message=message,
-            frame=IN_FRAME._replace(number=number, sport=port, dport=port),
+            frame=IN_FRAME.replaced(number=number, sport=port, dport=port),
             frames=(number,),
             from_originator=side,
         )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pcapdx.errors import CaptureError
-from pcapdx.frame import Frame
+from pcapdx.frame import COLUMNS, Frame
 from pcapdx.sieve.columns import ANOMALIES, FRAME_COLUMNS
 from pcapdx.sieve.engine import Sieve
 from tests.sieve.blocks import block_of, blocks_of
@@ -21,15 +21,19 @@ UDP = bytes.fromhex("4500002400010000401100000a0101010a0101020035003500100000616
 
 def frames_of(*frames: bytes, **options: Any) -> list[Frame]:
     """The columns of each frame."""
-    return [Frame._make(row) for row in Sieve((), fast=False).sweep(block_of(frames, **options)).tolist()]
+    return [Frame(row.tobytes()) for row in Sieve((), fast=False).sweep(block_of(frames, **options))]
 
 
 def tagged(*tags: str, kind: str = "0800", payload: bytes = UDP) -> bytes:
     return MACS + bytes.fromhex("".join(tags) + kind) + payload
 
 
-def test_the_frame_type_has_the_columns_names() -> None:
-    assert Frame._fields == tuple(column.name for column in FRAME_COLUMNS)
+def test_the_frame_type_is_laid_out_as_the_row() -> None:
+    formats = {"i8": "q", "i4": "i", "i2": "h"}
+    assert {column.name: formats[column.type] for column in FRAME_COLUMNS} == COLUMNS
+    (row,) = Sieve((), fast=False).sweep(block_of([tagged("81000065")]))
+    frame = Frame(row.tobytes())
+    assert [getattr(frame, name) for name in COLUMNS] == list(row.tolist())
 
 
 def test_untagged_udp() -> None:
@@ -146,7 +150,7 @@ def test_columns_equal_tshark(entry: dict[str, Any]) -> None:
     records = {one["n"]: one for one in oracle["records"]}
     try:
         sieve = Sieve((), fast=False)
-        rows = [Frame._make(row) for block in blocks_of(CORPUS / entry["file"]) for row in sieve.sweep(block).tolist()]
+        rows = [Frame(row.tobytes()) for block in blocks_of(CORPUS / entry["file"]) for row in sieve.sweep(block)]
     except CaptureError:
         return
     differing = [

@@ -6,6 +6,7 @@ and ports alone make none.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from dissectors.console_proxy import ConsoleHandshake, ConsolePage, console_page, dashed_ip
 from dissectors.dns import DnsExchange
@@ -39,9 +40,11 @@ def within(name: str, domain: str) -> bool:
 
 def why_name(view: View, name: str | None) -> str | None:
     """What makes a name (lower case, no final dot) a console proxy's; None when nothing does."""
-    if not name:
-        return None
-    domain = view.site.console.domain.lower().removeprefix("*.").strip(".")
+    return _why_name(name, view.site.console.domain.lower().removeprefix("*.").strip(".")) if name else None
+
+
+@lru_cache(maxsize=4096)
+def _why_name(name: str, domain: str) -> str | None:
     if domain and within(name, domain):
         return f"{name} is in the console domain of the site profile"
     if within(name, REALHOSTIP):

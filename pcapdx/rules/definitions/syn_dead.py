@@ -50,8 +50,7 @@ class Tries:
 
 def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = False) -> Iterator[Tries]:
     """Every (client, service) that is SYN-DEAD, of all ports or of some; some time only with ``even_if_worked``."""
-    silent = (view.flows.responder("packets") == 0) & (view.flows.originator("syn") > 0)
-    for tries in _grouped(view, _failing(view, silent, ports, SYN_TRIES)):
+    for tries in _grouped(view, _failing(view, _silent(view), ports, SYN_TRIES)):
         if (
             tries.count >= SYN_TRIES
             and tries.last_ns - tries.first_ns >= SYN_SPREAD
@@ -76,9 +75,7 @@ def refused(
 
     With ``even_if_worked`` also those of which some tries did work.
     """
-    responder = view.flows.responder
-    reset = (responder("syn") == 0) & (responder("rst") > 0) & (responder("payload_bytes") == 0)
-    prompt = tuple(flow for flow in _failing(view, reset, ports, at_least) if _prompt(flow))
+    prompt = tuple(flow for flow in _failing(view, _reset(view), ports, at_least) if _prompt(flow))
     for tries in _grouped(view, prompt):
         if tries.count >= at_least and (even_if_worked or not tries.worked):
             yield tries
@@ -89,17 +86,34 @@ def _prompt(flow: Flow) -> bool:
     return rst is not None and syn is not None and rst - syn < RESET_WITHIN
 
 
-def _failing(view: View, mask: Array, ports: Iterable[int], at_least: int) -> tuple[Flow, ...]:
-    """Flows in ``mask`` that began here, of services that saw ``at_least`` SYNs of one client in all.
+@once_a_view
+def _silent(view: View) -> Array:
+    """Places of the TCP flows that began here and have nothing at all from the responder."""
+    return np.flatnonzero(_began(view) & (view.flows.responder("packets") == 0) & (view.flows.originator("syn") > 0))
+
+
+@once_a_view
+def _reset(view: View) -> Array:
+    """Places of the TCP flows that began here and got a RST and neither SYN/ACK nor payload."""
+    responder = view.flows.responder
+    answer = (responder("rst") > 0) & (responder("syn") == 0) & (responder("payload_bytes") == 0)
+    return np.flatnonzero(_began(view) & answer)
+
+
+def _began(view: View) -> Array:
+    rows = view.flows.rows
+    return np.asarray((rows["protocol"] == TCP) & (rows["began"] == 1))
+
+
+def _failing(view: View, index: Array, ports: Iterable[int], at_least: int) -> tuple[Flow, ...]:
+    """Flows at the places in ``index``, of services that saw ``at_least`` SYNs of one client in all.
 
     A port scan has a flow for each port and no service tried often: its flows never become Python values.
     """
     rows = view.flows.rows
-    mask = mask & (rows["protocol"] == TCP) & (rows["began"] == 1)
     wanted = list(ports)
     if wanted:
-        mask = mask & np.isin(rows["dport"], wanted)
-    index = np.flatnonzero(mask)
+        index = index[np.isin(rows["dport"][index], wanted)]
     _, place = np.unique(_services(rows, index), return_inverse=True)
     syns = np.bincount(place, weights=view.flows.originator("syn")[index])
     return tuple(view.flows.at(one) for one in index[syns[place] >= at_least].tolist())

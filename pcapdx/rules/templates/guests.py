@@ -1,5 +1,7 @@
 """Which guest is meant: by the site profile, by the shape of its MAC, or as the one behind the tap."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pcapdx.case import Talker, View
@@ -38,7 +40,7 @@ def sender(view: View, mac: str, vlan: int | None = None) -> Talker | None:
     return next((one for one in view.talkers if one.mac == mac and one.sent and vlan in (None, one.vlan)), None)
 
 
-def flows_of(view: View, mac: str) -> tuple[Flow, ...]:
+def flows_of(view: View, mac: str) -> Sequence[Flow]:
     """TCP and UDP flows in which a MAC sent last for one side."""
     table = view.flows
     wanted = mac_int(mac)
