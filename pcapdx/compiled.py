@@ -121,7 +121,9 @@ def cache_folder() -> Path:
     """
     package = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
-    for source in sorted([Path(__file__), *package.glob("sieve/*.py"), *package.glob("capture/*.py")]):
+    for source in sorted(
+        [Path(__file__), Path(machine_code.__file__), *package.glob("sieve/*.py"), *package.glob("capture/*.py")]
+    ):
         digest.update(source.read_bytes())
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcapdx"
     try:
