@@ -1,10 +1,10 @@
 """ARP and RARP (RFC 826, 903), with the probes and announcements of RFC 5227."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pcapdx.dissect import Cursor, Dissector, Layer, Sample, Seen, Traffic
 from pcapdx.frame import ip_text, mac_text
+from pcapdx.values import dataclass
 
 _REQUEST, _REPLY = 1, 2
 _HARDWARE = frozenset({1, 6})

@@ -10,7 +10,6 @@ Bytes are read by :mod:`dissectors.tls`; here is what its messages mean for a co
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -18,6 +17,7 @@ from ipaddress import ip_address
 from dissectors.http import path_of
 from dissectors.tls import Certificate, CertificateChain, PlainKind, TlsHandshake
 from pcapdx.dissect import Dissector, Traffic
+from pcapdx.values import dataclass
 
 __all__ = [
     "DISSECTOR",
@@ -145,6 +145,8 @@ def _matches(pattern: str, host: str) -> bool:
     """
     if not (pattern.isascii() and host.isascii()):
         return False
+    if "*" not in pattern:
+        return pattern.lower() == host
     from service_identity import CertificateError, VerificationError  # here, since few captures need it
     from service_identity.hazmat import DNS_ID, DNSPattern, verify_service_identity
 

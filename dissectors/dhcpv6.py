@@ -1,10 +1,10 @@
 """DHCPv6: addresses and settings for IPv6, by DUID instead of MAC (RFC 8415)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from pcapdx.dissect import Cursor, Dissector, Malformed, Sample, Seen, Traffic
+from pcapdx.values import dataclass
 
 _NAMES = {
     1: "Solicit",

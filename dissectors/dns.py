@@ -8,12 +8,12 @@ the work for a message grows no faster than its bytes.
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from pcapdx.dissect import Cursor, Dissector, Malformed, Sample, Seen, Traffic
 from pcapdx.frame import Frame, ip_text
+from pcapdx.values import dataclass
 
 _PORT = 53
 _TCP = 6

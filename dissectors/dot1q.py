@@ -5,10 +5,10 @@ with priority and drop bits, of a sample that is enough to show each stack that 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample
 from pcapdx.frame import Tag
+from pcapdx.values import dataclass
 
 _TPIDS = frozenset({0x8100, 0x88A8, 0x9100})
 _MOST_TAGS = 32

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample, Seen, Traffic, Truncated
 from pcapdx.frame import ip_text
+from pcapdx.values import dataclass
 
 _ICMP, _ICMP6 = 1, 58
 _ECHO_REPLY, _UNREACHABLE, _SOURCE_QUENCH, _REDIRECT, _ECHO, _TIME_EXCEEDED, _PARAMETER = 0, 3, 4, 5, 8, 11, 12

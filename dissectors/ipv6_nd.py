@@ -1,10 +1,10 @@
 """IPv6 neighbour discovery: who is a router here, with which prefixes, and who has which address (RFC 4861, 8106)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample
+from pcapdx.values import dataclass
 
 _ICMPV6 = 58
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _NEIGHBOR_SOLICITATION, _NEIGHBOR_ADVERTISEMENT = 133, 134, 135, 136

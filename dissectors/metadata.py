@@ -6,12 +6,13 @@ cloud-init's ``DataSourceCloudStack.py`` (the order of requests).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from dissectors.http import Ended, HttpRequest, HttpResponse
 from dissectors.http.exchange import join
 from pcapdx.dissect import Dissector, Flow, Seen, Traffic
+from pcapdx.values import dataclass
 
 __all__ = ["DISSECTOR", "Ended", "MetadataAnswer", "MetadataExchange", "MetadataKind", "MetadataRequest"]
 

@@ -6,12 +6,12 @@ A guest asks with the header ``DomU_Request: send_my_password``, sets what it ge
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from dissectors.http import BodyKind, Ended, HttpRequest, HttpResponse
 from dissectors.http.exchange import join
 from pcapdx.dissect import Dissector, Flow, Seen, Traffic
+from pcapdx.values import dataclass
 
 __all__ = [
     "DISSECTOR",

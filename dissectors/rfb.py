@@ -6,10 +6,10 @@ that follows (screens, keys pressed) are passed over.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 
 from pcapdx.dissect import Conversation, Cursor, Dissector, Flow, Seen, Traffic
+from pcapdx.values import dataclass
 
 _GREETING = b"RFB "
 _VERSION_BYTES = 12

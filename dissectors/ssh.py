@@ -3,10 +3,10 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 
 from pcapdx.dissect import Cursor, Dissector, Flow, Malformed, Traffic
+from pcapdx.values import dataclass
 
 _GREETING = b"SSH-"
 _MOST_GREETING_BYTES = 255

@@ -5,7 +5,7 @@ with another. Tables stay columns; a row becomes a Python value when a rule asks
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from pcapdx.frame import ip_text, mac_text
 from pcapdx.model import Anomaly, InternalError
 from pcapdx.sieve.columns import BINDING_COLUMNS, COUNTER_COLUMNS, REPEAT_COLUMNS, TALKER_COLUMNS, Array
 from pcapdx.site import Site
+from pcapdx.values import dataclass
 from pcapdx.vantage import Vantage
 
 M = TypeVar("M")

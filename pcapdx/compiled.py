@@ -18,18 +18,13 @@ Rules for kernel code, so that both twins give equal results:
 
 import atexit
 import contextlib
-import hashlib
 import os
 import pwd
-import shutil
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar, cast
-
-from pcapdx import machine_code
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -62,6 +57,8 @@ class _Kernel:
         return self._run(*arguments)
 
     def _kept(self, arguments: tuple[object, ...]) -> Callable[..., object] | None:
+        from pcapdx import machine_code  # what loads machine code is imported where there is a large capture
+
         try:
             code = machine_code.load(cache_folder(), self._function.__name__)
             return code if code.fits(arguments) else None
@@ -72,7 +69,9 @@ class _Kernel:
         """Compiles without running, and keeps the code where that can be done."""
         dispatcher: Any = _by_numba(self._function)
         dispatcher.compile(tuple(_numba().typeof(one) for one in arguments))
-        with contextlib.suppress(machine_code.NotKept, OSError):
+        from pcapdx import machine_code
+
+        with contextlib.suppress(machine_code.NotKept, OSError):  # then numba's own cache is used
             machine_code.keep(cache_folder(), self._function.__name__, dispatcher, arguments)
         return cast(Callable[..., object], dispatcher)
 
@@ -119,11 +118,13 @@ def cache_folder() -> Path:
     folder is named by a digest of every kernel file. Machine code of another user's home is never run: root under
     ``sudo -E`` has a cache of its own.
     """
+    import hashlib
+    import tempfile
+
     package = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
-    for source in sorted(
-        [Path(__file__), Path(machine_code.__file__), *package.glob("sieve/*.py"), *package.glob("capture/*.py")]
-    ):
+    own = (package / "compiled.py", package / "machine_code.py")
+    for source in sorted([*own, *package.glob("sieve/*.py"), *package.glob("capture/*.py")]):
         digest.update(source.read_bytes())
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcapdx"
     try:
@@ -134,5 +135,11 @@ def cache_folder() -> Path:
         (base / digest.hexdigest()).mkdir(exist_ok=True)
     except (OSError, KeyError):  # no home that can be written: compile anew in each process
         base = Path(tempfile.mkdtemp(prefix="pcapdx-"))
-        atexit.register(shutil.rmtree, base, ignore_errors=True)
+        atexit.register(_remove, base)
     return base / digest.hexdigest()
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,6 @@
 """The whole run on one page: captures in, a diagnosed case out. Everything the command line can do starts here."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from pcapdx.capture.records import CaptureFacts, Reader
@@ -18,6 +17,7 @@ from pcapdx.rule import Rule
 from pcapdx.sieve.engine import Sieve
 from pcapdx.sieve.sweep import BINDINGS, FLOWS, TALKERS
 from pcapdx.site import Site
+from pcapdx.values import dataclass
 from pcapdx.vantage import CaptureArgument, Role
 
 Progress = Callable[[CaptureFacts], None]

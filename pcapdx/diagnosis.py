@@ -5,12 +5,12 @@ did not begin later than the consequence, and both speak of the same capture (or
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pcapdx.case import Case
 from pcapdx.model import Doubt, Finding, Proof, Severity, Subject, Topic
 from pcapdx.rule import Rule, TopicPage
+from pcapdx.values import dataclass
 
 MOST_EVIDENCE = 6
 """Pieces of evidence that a merged finding keeps: the first ones prove it, and a report should fit a screen."""

@@ -7,12 +7,13 @@ messages into exchanges (a request with its answer) for the rules.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pcapdx.frame import Frame
+from pcapdx.values import dataclass
 
 M_co = TypeVar("M_co", covariant=True)
 

@@ -6,11 +6,11 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pcapdx import __version__
 from pcapdx.live.child import tool
 from pcapdx.plugins import Plugins
+from pcapdx.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,14 @@ class Selected(Sequence[Flow]):
         return self._table.at(self._places[place])
 
 
+def among(column: Array, values: Iterable[int]) -> Array:
+    """One bool a cell: whether it is one of a few values; ``np.isin`` would sort, and import masked arrays."""
+    mask = np.zeros(len(column), np.bool_)
+    for value in values:
+        mask |= column == value
+    return mask
+
+
 class FlowTable:
     """All flows of one capture."""
 
@@ -73,7 +81,7 @@ class FlowTable:
         mask = self.rows["protocol"] == protocol
         wanted = list(ports)
         if wanted:
-            mask = mask & np.isin(self.rows["dport"], wanted)
+            mask = mask & among(self.rows["dport"], wanted)
         if server is not None:
             mask = mask & self._has_address("dst", server)
         if client is not None:

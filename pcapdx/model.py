@@ -4,8 +4,10 @@ All values are frozen and know nothing of how they were found. Times are whole n
 numbered from 1 as Wireshark numbers them, ``None`` means "not seen".
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from pcapdx.values import dataclass
 
 
 class Severity(StrEnum):

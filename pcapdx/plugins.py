@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pcapdx.dissect import Dissector
 from pcapdx.model import InternalError
 from pcapdx.rule import Rule, TopicPage
+from pcapdx.values import dataclass
 
 DISSECTORS, RULES = "pcapdx.dissectors", "pcapdx.rules"
 

@@ -6,11 +6,11 @@ declared as codes, and diagnosis links them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypedDict
 
 from pcapdx.case import Case, View
 from pcapdx.model import Confidence, Doubt, Evidence, Finding, NextStep, Proof, Severity, Subject, Topic, Verdict
+from pcapdx.values import dataclass
 
 HEADINGS = ("What it does", "Why it matters", "Common causes", "What else it could be", "Next steps")
 """Headings of a rule's docstring, in order. A proof has the first two only."""

@@ -4,15 +4,15 @@
 which address, VLAN and router to expect; without one it says what it lacked.
 """
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pcapdx.errors import SiteError
 from pcapdx.frame import mac_int, mac_text
+from pcapdx.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,8 @@ T = TypeVar("T")
 
 def load_site(path: Path) -> Site:
     """Reads a profile; raises SiteError with file, key and what is expected there."""
+    import tomllib  # here, since few runs have a profile
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,11 +1,11 @@
 """Where a capture was taken: its name, the role of the interface, and the argument that tells both."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
 from pcapdx.errors import PcapdxError
+from pcapdx.values import dataclass
 
 
 class Role(StrEnum):

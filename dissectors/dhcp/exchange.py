@@ -1,12 +1,12 @@
 """Joins the DHCP packets of one attempt: one client, one transaction id, one purpose, retransmissions included."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from dissectors.dhcp.message import Dhcp, DhcpType
 from pcapdx.dissect import Seen, Traffic
 from pcapdx.frame import BROADCAST_MAC
+from pcapdx.values import dataclass
 
 _Many = tuple[Seen[Dhcp], ...]
 _BROADCAST_WORD = 0xFFFF_FFFF

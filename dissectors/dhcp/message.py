@@ -1,9 +1,9 @@
 """What one DHCP or BOOTP packet says. Option numbers in parentheses."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from dissectors.dhcp.checksum import Checksum
+from pcapdx.values import dataclass
 
 
 class DhcpType(StrEnum):

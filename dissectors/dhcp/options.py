@@ -4,13 +4,13 @@ An option with a length that its definition rules out is treated as absent: the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TypedDict
 
 from dissectors.dhcp.message import DhcpType, Route
 from dissectors.dns import name as dns_name
 from pcapdx.dissect import Cursor, Malformed
+from pcapdx.values import dataclass
 
 _PAD, _END, _OVERLOAD = 0, 255, 52
 _FILE_HOLDS_OPTIONS, _SNAME_HOLDS_OPTIONS = 1, 2

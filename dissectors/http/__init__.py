@@ -6,12 +6,12 @@ messages, ``body`` tells of bodies, ``exchange`` joins; the dissectors of what r
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from dissectors.http.body import Body, BodyKind, describe
 from dissectors.http.exchange import Ended, join
 from dissectors.http.reader import Raw, messages
 from pcapdx.dissect import Cursor, Dissector, Flow, Sample, Seen, Traffic
+from pcapdx.values import dataclass
 
 __all__ = ["DISSECTOR", "Body", "BodyKind", "Ended", "HttpExchange", "HttpRequest", "HttpResponse", "masked", "path_of"]
 

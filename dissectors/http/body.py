@@ -3,11 +3,11 @@
 import os
 import re
 from codecs import utf_8_decode
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 
 from dissectors.http.reader import Raw
+from pcapdx.values import dataclass
 
 _SALT = os.urandom(32)
 """New in each process, so that nobody can look a digest up, or try passwords against one in an old report."""

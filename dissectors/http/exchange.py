@@ -1,12 +1,12 @@
 """Joins requests with answers on one TCP connection, and says how each ended; shared by all that rides on HTTP."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
 
 from pcapdx.dissect import Conversation, End, Seen
+from pcapdx.values import dataclass
 
 _NOT_IN_CAPTURE = frozenset({End.GAP, End.CUT, End.LIMIT})
 

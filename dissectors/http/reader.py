@@ -8,9 +8,10 @@ no header, a request without Host.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pcapdx.dissect import Cursor, Malformed
+from pcapdx.values import dataclass
 
 _MOST_HEAD_BYTES = 65_536
 _LINE_ENDS = re.compile(rb"[\r\n]*")

@@ -2,10 +2,11 @@
 
 import hashlib
 import warnings
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from pcapdx.values import dataclass
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -7,7 +7,6 @@ or early data make it another size, and then nothing is claimed.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +19,7 @@ from dissectors.tls.messages import (
     ServerHello,
 )
 from pcapdx.dissect import Conversation, End, Flow, Seen, Traffic
+from pcapdx.values import dataclass
 
 _TLS_1_3 = 0x0304
 _FINISHED = 22

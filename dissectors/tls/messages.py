@@ -1,9 +1,9 @@
 """What the readable part of one direction of a TLS connection says."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from dissectors.tls.certificate import Certificate
+from pcapdx.values import dataclass
 
 _ALERTS = {
     0: "close_notify",

@@ -1,13 +1,14 @@
 """What the containers hand on: blocks of bytes, and one record a frame saying where in the block it lies."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from pcapdx.model import Anomaly
+from pcapdx.values import dataclass
 
 NO_TIME = -(2**63)
 """``ts_ns`` of a frame whose container keeps no time for it (a pcapng Simple Packet Block)."""

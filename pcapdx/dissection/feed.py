@@ -5,7 +5,7 @@ oldest are read as far as they go, and take no more), a dissector's messages by 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +30,7 @@ from pcapdx.frame import TWIN, Frame
 from pcapdx.model import InternalError
 from pcapdx.sieve.columns import ANOMALIES, ANOMALY_LAYERS, Array
 from pcapdx.sieve.engine import Claimed
+from pcapdx.values import dataclass
 
 MOST_STREAM_BYTES = 64 << 20
 MOST_MESSAGES = 50_000

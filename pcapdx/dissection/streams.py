@@ -5,11 +5,12 @@ gets contiguous bytes or none.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pcapdx.dissect import End
 from pcapdx.frame import Frame
 from pcapdx.sieve.columns import Array
+from pcapdx.values import dataclass
 
 MASK32 = 0xFFFF_FFFF
 

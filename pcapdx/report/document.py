@@ -4,7 +4,7 @@ Fields are added, never renamed. :mod:`pcapdx.report.schema` makes the JSON Sche
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pcapdx import __version__
@@ -14,6 +14,7 @@ from pcapdx.case import Case, View
 from pcapdx.diagnose import Analysis
 from pcapdx.limits import limits_of
 from pcapdx.model import Evidence, Finding, NextStep
+from pcapdx.values import dataclass
 
 SCHEMA = "pcapdx.report/1"
 

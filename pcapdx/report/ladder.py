@@ -7,11 +7,11 @@ second or more is a gap that says how long it was. Evidence is thick, filled and
 import io
 import textwrap
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 from pcapdx.report.escape import markup, plain
 from pcapdx.report.timeline import EVERYONE, Event, TimeLine
+from pcapdx.values import dataclass
 
 MOST_COLUMNS = 6
 GAP_NS = 1_000_000_000

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pcapdx.case import View
@@ -13,6 +13,7 @@ from pcapdx.diagnosis import Diagnosed
 from pcapdx.dissect import Dissector, Flow, Half, Seen
 from pcapdx.frame import BROADCAST_MAC
 from pcapdx.model import Evidence, Severity
+from pcapdx.values import dataclass
 
 MOST_EVENTS = 24
 """Rows that a reader takes in, and a sheet of paper."""

@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pcapdx.capture.records import Block, Reader
+from pcapdx.capture.records import RECORD, Block, Reader
 from pcapdx.compiled import compiled
 from pcapdx.dissect import Dissector
 from pcapdx.sieve import claims as claim_tables
@@ -16,13 +15,14 @@ from pcapdx.sieve.columns import BINDING, COUNTERS, FLOW, FRAME, REPEAT, SIDE, T
 from pcapdx.sieve.flows import rehash_flows
 from pcapdx.sieve.sweep import BINDINGS, CLAIMED, ENDED, FLOWS, FULL, TALKERS, Lists, Tables, gather, sweep
 from pcapdx.sieve.tables import rehash_bindings, rehash_talkers
+from pcapdx.values import dataclass
 
 FIRST_ROWS = 256
 MOST_FLOWS = 500_000
 MOST_TALKERS = 100_000
 MOST_BINDINGS = 200_000
 REPEAT_SLOTS = 1 << 13
-TWIN_SLOTS = 1 << 15
+TWIN_SLOTS = 1 << 14
 SMALL_SLOTS = 1 << 10
 """Slots of the direct-mapped tables for the plain twin: a small capture should not wait for megabytes of zeros."""
 
@@ -113,13 +113,22 @@ class Sieve:
             self._lists = _lists(count)
         frames = self._frames[:count]
         self.tables.state[CLAIMED] = self.tables.state[ENDED] = 0
-        run: Any = compiled(sweep) if self.fast else sweep
-        data: Any = block.data if self.fast else block.data.data
+        run: Any = compiled(sweep)
+        data: Any = block.data
+        records: Any = block.records
+        rows: Any = frames
+        if not self.fast:
+            # plain Python reads and writes a dictionary much faster than a row of an array
+            run, data = sweep, block.data.data
+            records = [dict(zip(RECORD.names or (), record, strict=True)) for record in records.tolist()]
+            rows = [dict.fromkeys(FRAME.names or (), 0) for _ in range(count)]
         done = 0
         while done < count:
-            done = run(data, block.records, frames, self._lists, done, self.tables, self.claims)
+            done = run(data, records, rows, self._lists, done, self.tables, self.claims)
             if done < count:
                 self._grow()
+        if not self.fast:
+            frames[:] = [tuple(row.values()) for row in rows]
         return frames
 
     def _grow(self) -> None:

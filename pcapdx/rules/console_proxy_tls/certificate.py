@@ -29,7 +29,6 @@ Look at the certificate as a client gets it, and upload the whole chain.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from dissectors.console_proxy import ChainVerdict, ConsoleHandshake, DateVerdict, NameVerdict
 from dissectors.http import HttpResponse
@@ -146,6 +145,8 @@ def _alike(
 @once_a_view
 def clock_is_wrong(view: View) -> bool:
     """Date headers in the capture say another day than its own clock."""
+    from email.utils import parsedate_to_datetime  # here, since few captures need it
+
     away = []
     for one in view.messages(HttpResponse):
         try:

@@ -25,7 +25,7 @@ Compare record and the console proxy's public address.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from dissectors.console_proxy import dashed_ip
 from dissectors.dns import DnsExchange
@@ -36,6 +36,7 @@ from pcapdx.rules.console_proxy_tls import steps
 from pcapdx.rules.console_proxy_tls.addresses import is_private
 from pcapdx.rules.console_proxy_tls.consoles import handshakes, host_name, named, pages, why_name
 from pcapdx.rules.definitions.wording import cite, listed
+from pcapdx.values import dataclass
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ target in that VLAN from the first request on; the capture would have shown an a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from pcapdx.frame import ip_words
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_RETRY, ARP_SPREAD, ARP_TRIES
+from pcapdx.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +123,4 @@ def _in_flows(view: View, ip: str) -> bool:
 @once_a_view
 def _last_words(view: View) -> frozenset[int]:
     rows = view.flows.rows
-    return frozenset(np.unique(np.concatenate((rows["src3"], rows["dst3"]))).tolist())
+    return frozenset(np.concatenate((rows["src3"], rows["dst3"])).tolist())

@@ -5,7 +5,6 @@ changed the tag, and the asker goes on asking. What the asker does next tells wh
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from pcapdx.dissect import Flow, Seen
 from pcapdx.flowtable import TCP
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import SECOND
+from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
 M = TypeVar("M")

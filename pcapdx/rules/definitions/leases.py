@@ -4,12 +4,11 @@ The DHCP server identifier S (option 54) is where a guest asks for password and 
 gateway. In an isolated network both are the virtual router; in a shared one the gateway is a physical router.
 """
 
-from dataclasses import dataclass
-
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpType
 from pcapdx.case import View
 from pcapdx.dissect import Seen
 from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,11 @@ shows traffic in that direction.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pcapdx.case import View
 from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
 LINKTYPE_ETHERNET = 1

@@ -6,17 +6,17 @@ an answer and runs on three seconds, and no try of the same client for the same 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from pcapdx.case import View
 from pcapdx.dissect import Flow
-from pcapdx.flowtable import TCP
+from pcapdx.flowtable import TCP, among
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import RESET_WITHIN, SYN_AFTER, SYN_SPREAD, SYN_TRIES
 from pcapdx.sieve.columns import Array
+from pcapdx.values import dataclass
 
 PRIME = 0x9E3779B97F4A7C15
 
@@ -113,7 +113,7 @@ def _failing(view: View, index: Array, ports: Iterable[int], at_least: int) -> t
     rows = view.flows.rows
     wanted = list(ports)
     if wanted:
-        index = index[np.isin(rows["dport"][index], wanted)]
+        index = index[among(rows["dport"][index], wanted)]
     _, place = np.unique(_services(rows, index), return_inverse=True)
     syns = np.bincount(place, weights=view.flows.originator("syn")[index])
     return tuple(view.flows.at(one) for one in index[syns[place] >= at_least].tolist())

@@ -1,7 +1,5 @@
 """Clients that ask in vain: DISCOVERs grouped by client, with what answered whom in the same broadcast domain."""
 
-from dataclasses import dataclass
-
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
@@ -9,6 +7,7 @@ from pcapdx.model import Confidence, Severity
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES, SECOND
+from pcapdx.values import dataclass
 
 STILL_ALIVE = 60 * SECOND
 """A server that answered somebody so shortly before is taken to be there still; longer ago, it may have died."""

@@ -26,7 +26,6 @@ Find out whose MAC the other server's is.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpType
 from pcapdx.case import View
@@ -38,6 +37,7 @@ from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.rules.dhcp import steps
+from pcapdx.values import dataclass
 
 TURNS_WITHIN = 600 * SECOND
 FAILOVER = 10 * SECOND

@@ -27,7 +27,6 @@ Find both MACs in the switches' tables, and the address in CloudStack's database
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from dissectors.arp import Arp, ArpExchange
 from pcapdx.case import View
@@ -38,6 +37,7 @@ from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed, times
+from pcapdx.values import dataclass
 
 WITHIN = 60 * SECOND
 BOTH_ANSWER = 1 * SECOND

@@ -25,7 +25,6 @@ Ask the database which networks have this VLAN.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_network
 from itertools import combinations
 
@@ -36,6 +35,7 @@ from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.macs import is_guest, network_id
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
+from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
 DOCKER = "02:42:"

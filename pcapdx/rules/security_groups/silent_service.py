@@ -27,7 +27,6 @@ Capture at the server's tap: SYNs there mean the guest drops them, none mean the
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dissectors.arp import ArpExchange
 from dissectors.icmp import Icmp, PingExchange
@@ -40,6 +39,7 @@ from pcapdx.rules.definitions.syn_dead import Tries, syn_dead
 from pcapdx.rules.definitions.wording import cite, duration, listed, times
 from pcapdx.rules.host_connectivity import PORTS as HOST_PORTS
 from pcapdx.rules.security_groups.places import where_dropped
+from pcapdx.values import dataclass
 
 SEVERAL = 2
 MOST_SERVICES = 32

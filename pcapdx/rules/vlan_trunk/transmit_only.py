@@ -25,7 +25,6 @@ Capture the same VLAN at the other host's NIC at once; look at the list of VLANs
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from dissectors.dhcp import DhcpExchange
 from pcapdx.case import Talker, View
@@ -39,6 +38,7 @@ from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.two_way import answered_vlans
 from pcapdx.rules.definitions.windows import ARP_AFTER, BURST, DHCP_SPREAD, DHCP_TRIES, TWO_PATHS
 from pcapdx.rules.definitions.wording import at_least, cite, duration, listed, times
+from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
 VLAN_SPREAD = DHCP_SPREAD
