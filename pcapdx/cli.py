@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pcapdx import __version__
+from pcapdx.compiled import before_compiling
 from pcapdx.errors import PcapdxError
 
 if TYPE_CHECKING:
@@ -288,6 +289,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # a run makes many values and hardly a circle; looking for circles would take a third of its time
     gc.disable()
+    said = "pcapdx: compiling the kernels for large captures, once on this machine (ten to twenty seconds)"
+    before_compiling.append(lambda: click.echo(said, err=True))
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -44,6 +44,10 @@ def compiled(function: F) -> F:
     return cast(F, _twins[key])
 
 
+before_compiling: list[Callable[[], None]] = []
+"""Called once before this process compiles for the first time; for whoever can tell a person why it takes so long."""
+
+
 class _Kernel:
     """A compiled kernel: kept machine code where there is some for the arguments, else what numba compiles."""
 
@@ -67,6 +71,8 @@ class _Kernel:
 
     def _fresh(self, arguments: tuple[object, ...]) -> Callable[..., object]:
         """Compiles without running, and keeps the code where that can be done."""
+        while before_compiling:
+            before_compiling.pop()()
         dispatcher: Any = _by_numba(self._function)
         dispatcher.compile(tuple(_numba().typeof(one) for one in arguments))
         from pcapdx import machine_code

@@ -1,6 +1,7 @@
 """Machine code kept on disk: equal results without numba and beside it, and nothing of it where it does not fit."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.generate import write
+from pcapdx.capture.source import FAST_BYTES
 from pcapdx.machine_code import NotKept, keep, load
 from tests.conftest import ROOT
 
@@ -150,3 +153,31 @@ def test_a_symbol_that_nobody_has(folder: Path, tmp_path: Path) -> None:
     facts.write_text(json.dumps(json.loads(facts.read_text()) | {"wanted": ["no_such_function_anywhere"]}))
     with pytest.raises(NotKept, match="no_such_function_anywhere"):
         load(tmp_path, "summed")
+
+
+def test_only_the_first_large_capture_waits_for_the_compiler(tmp_path: Path) -> None:
+    """And says why; the second process loads what the first has kept, and comes to the same report."""
+    capture = tmp_path / "trunk.pcap"
+    write(capture, 1500, 60)
+    assert capture.stat().st_size > FAST_BYTES
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("PCAPDX_BOUNDSCHECK", None)
+    environment.pop("NUMBA_CACHE_DIR", None)
+    program = (
+        "import sys; from pcapdx.cli import main\ntry: main()\nfinally: print('numba' in sys.modules, file=sys.stderr)"
+    )
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", program, "analyze", str(capture), "--format", "json"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for _ in range(2)
+    )
+    assert "compiling the kernels" in first.stderr
+    assert first.stderr.split()[-1] == "True"
+    assert second.stderr.split() == ["False"]
+    assert first.stdout == second.stdout != ""
