@@ -3,8 +3,9 @@
 What it does
 ------------
 Counts group-addressed frames that are equal byte for byte, the copies of a recorder included: ten or more within one
-second, of two senders or so many that no program sends them; or five seconds of more than a thousand broadcasts a
-second of which less than a fifth differ. Spanning tree and 224.0.0.x are left out.
+second, of two senders or so many that no program sends them, while hardly any other broadcast of the VLAN comes fewer
+times; or five seconds of more than a thousand broadcasts a second of which less than a fifth differ. Spanning tree and
+224.0.0.x are left out.
 
 Why it matters
 --------------
@@ -29,6 +30,7 @@ from collections.abc import Iterator, Sequence
 from pcapdx.case import Repeat, View
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.vantage import Role
 
@@ -68,7 +70,9 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
     senders = list(dict.fromkeys(one.mac for one in repeats))
     worst = repeats[0]
     storm = view.counters["storm_worst"] >= STORM_SECONDS
-    if storm or len(senders) > 1 or worst.worst >= MORE_THAN_SENT:
+    if not storm and worst.worst < MORE_THAN_SENT and not _spares_none(view, repeats):
+        severity, confidence = Severity.INFO, Confidence.POSSIBLE
+    elif storm or len(senders) > 1 or worst.worst >= MORE_THAN_SENT:
         severity, confidence = Severity.ERROR, Confidence.CERTAIN if len(senders) > 1 else Confidence.LIKELY
     elif _heartbeat(view, worst):
         severity, confidence = Severity.INFO, Confidence.POSSIBLE
@@ -80,7 +84,8 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
     copies = sum(one.total for one in repeats)
     if severity is Severity.INFO:
         times = f"up to {worst.worst} times a second ({in_vlan(vlan)})"
-        summary = f"{worst.mac} sends the same frame {times}: a heartbeat or a loop."
+        verb = "sends" if len(senders) == 1 else "send"
+        summary = f"{listed(senders[:3])} {verb} the same frame {times}: a heartbeat or a loop."
     else:
         summary = (
             f"Broadcasts of {listed(senders[:3])} go round ({in_vlan(vlan)}): {copies:,} equal copies, "
@@ -88,6 +93,17 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
         )
     first = min(one.worst_ns for one in repeats)
     return _finding(view, vlan, severity, confidence, evidence, summary, first)
+
+
+def _spares_none(view: View, repeats: Sequence[Repeat]) -> bool:
+    """Whether half or more of the VLAN's repeated broadcasts of that time came as often: a loop spares none.
+
+    Where hosts merely ask too often, their neighbours' broadcasts come once or a few times.
+    """
+    vlan, often = repeats[0].vlan, repeats[-1].worst
+    first, last = min(one.worst_ns for one in repeats) - SECOND, max(one.worst_ns for one in repeats) + SECOND
+    others = [one for one in view.repeats if one.vlan == vlan and first <= one.worst_ns <= last and one.worst < often]
+    return len(repeats) >= len(others)
 
 
 def _heartbeat(view: View, repeat: Repeat) -> bool:

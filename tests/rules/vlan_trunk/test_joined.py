@@ -118,6 +118,27 @@ def test_one_sender_of_arp_may_flood(tmp_path: Path) -> None:
     assert looping(30, GUEST).finding(tmp_path, "VLAN013", role=Role.TRUNK).severity is Severity.WARNING
 
 
+def asking_often(*rates: int) -> Tape:
+    """Hosts that ask for the same address so many times in one second."""
+    tape = Tape()
+    for host, rate in enumerate(rates):
+        frame = arp_request(f"02:01:00:cc:01:{host:02x}", f"10.1.0.{20 + host}", "10.1.0.1")
+        for n in range(rate):
+            tape.add(n / rate + host / 1000, frame, vlan=101)
+    return tape
+
+
+def test_hosts_that_ask_too_often_are_no_loop(tmp_path: Path) -> None:
+    """A loop would bring their neighbours' broadcasts round as often."""
+    tape = asking_often(12, 10, 4, 3, 5)
+    assert tape.finding(tmp_path, "VLAN013", role=Role.TRUNK).severity is Severity.INFO
+    assert not tape.grave(tmp_path, role=Role.TRUNK)
+
+
+def test_a_loop_spares_no_broadcast(tmp_path: Path) -> None:
+    assert asking_often(12, 10, 15, 13, 5).finding(tmp_path, "VLAN013", role=Role.TRUNK).severity is Severity.ERROR
+
+
 def test_a_heartbeat_is_a_remark(tmp_path: Path) -> None:
     tape = Tape()
     for n in range(60):
