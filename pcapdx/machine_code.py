@@ -46,7 +46,7 @@ class MachineCode:
             types = tuple(_types(arguments))
         except NotKept:
             return False
-        if _signature(arguments) != self._signature:
+        if _signature(types) != self._signature:
             return False
         words = [WORD] * len(list(_words(arguments)))
         prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *words)
@@ -73,24 +73,25 @@ def keep(folder: Path, name: str, dispatcher: Any, arguments: tuple[Any, ...]) -
 
     Raises NotKept, or OSError where the folder cannot be written.
     """
-    (compiled,) = dispatcher.overloads.values()
-    module = compiled.library._final_module
-    wanted = sorted({one.name for one in module.functions if one.is_declaration and not one.name.startswith("llvm.")})
+    (compiled,) = (overload._asdict() for overload in dispatcher.overloads.values())
+    code, description = compiled["library"], compiled["fndesc"]
+    functions = code._final_module.functions
+    wanted = sorted({one.name for one in functions if one.is_declaration and not one.name.startswith("llvm.")})
     if any("alloc" in name.lower() for name in wanted):
         raise NotKept("it allocates")
     facts: dict[str, Any] = {
-        "symbol": compiled.fndesc.llvm_func_name,
+        "symbol": description.llvm_func_name,
         "wanted": wanted,
-        "results": _results(compiled.fndesc.restype),
-        "signature": _signature(arguments),
+        "results": _results(description.restype),
+        "signature": _signature(tuple(_types(arguments))),
     }
     try:
-        code = compiled.library._get_compiled_object()
+        data = code._get_compiled_object()
     except RuntimeError as error:  # it came from numba's cache, which does not give it out
         raise NotKept(str(error)) from None
-    facts["digest"] = hashlib.sha256(code).hexdigest()
+    facts["digest"] = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / f"{name}-{_machine()}.o", code)
+    _write(folder / f"{name}-{_machine()}.o", data)
     _write(folder / f"{name}-{_machine()}.json", json.dumps(facts).encode())
 
 
@@ -185,8 +186,8 @@ def _types(arguments: tuple[Any, ...]) -> Iterator[Any]:
             raise NotKept(f"an argument is {type(one).__name__}")
 
 
-def _signature(arguments: tuple[Any, ...]) -> str:
-    return hashlib.blake2b(repr(list(_types(arguments))).encode(), digest_size=16).hexdigest()
+def _signature(types: tuple[Any, ...]) -> str:
+    return hashlib.blake2b(repr(types).encode(), digest_size=16).hexdigest()
 
 
 def _words(arguments: tuple[Any, ...]) -> Iterator[int]:
