@@ -76,6 +76,11 @@ class Bpdu:
         return ("unknown", "alternate or backup", "root", "designated")[self.flags >> 2 & 3]
 
     @property
+    def forwards(self) -> bool | None:
+        """RSTP and MSTP: the port that sent it forwards frames; None for STP, which does not tell."""
+        return self.flags & 0x20 > 0 if self.type == _RAPID else None
+
+    @property
     def label(self) -> str:
         """As Wireshark's Info column, with the root."""
         if self.bridge is None or self.root is None:

@@ -14,10 +14,7 @@ vrrp_instance inside_network {{
     virtual_router_id 51
     priority {priority}
     advert_int 1
-    authentication {{
-        auth_type PASS
-        auth_pass WORD
-    }}
+    {more}
     virtual_ipaddress {{
         {network.gateway}/{network.length} brd + dev eth0
     }}
@@ -25,10 +22,23 @@ vrrp_instance inside_network {{
 """
 
 
-def keepalived(router: Router, network: GuestNetwork, *, priority: int) -> None:
-    """Let a router take part in the election for the network's gateway address."""
+_PASSWORD = "authentication { auth_type PASS auth_pass WORD }"
+_VERSION_3 = "version 3"
+
+
+def keepalived(
+    router: Router, network: GuestNetwork, *, priority: int, version: int = 2, peer: str = "", vmac: bool = False
+) -> None:
+    """Let a router take part in the election for the network's gateway address.
+
+    With a ``peer`` it speaks to that address alone instead of the group; with ``vmac`` from the virtual router's MAC.
+    """
     name = router.ns.name
-    conf = router.lab.file(f"{name}/keepalived.conf", _CONF.format(network=network, priority=priority))
+    more = [_PASSWORD if version == 2 else _VERSION_3]
+    more += [f"unicast_peer {{ {peer} }}"] if peer else []
+    more += ["use_vmac"] if vmac else []
+    text = _CONF.format(network=network, priority=priority, more="\n    ".join(more))
+    conf = router.lab.file(f"{name}/keepalived.conf", text)
     folder = router.lab.folder / name
     files = ("-p", f"{folder}/ka.pid", "-r", f"{folder}/vrrp.pid", "-b", f"{folder}/check.pid")
     router.ns.spawn("keepalived", "-n", "-P", "-l", "-f", str(conf), *files)

@@ -33,12 +33,14 @@ def test_plain() -> None:
     assert message.topology_change
     assert message.acknowledges_change
     assert message.role is None
+    assert message.forwards is None
     assert message.label == "Conf. TC + Root = 24576/1/00:0d:65:ad:f6:00 Cost = 10 Port = 0x8001"
 
 
 def test_rapid() -> None:
     (message,) = read(Cursor(RAPID))
     assert (message.version, message.role, message.topology_change) == (2, "designated", True)
+    assert message.forwards
 
 
 def test_notification() -> None:
