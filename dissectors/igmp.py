@@ -11,7 +11,7 @@ _QUERY, _REPORT_V1, _REPORT_V2, _LEAVE, _REPORT_V3 = 0x11, 0x12, 0x16, 0x17, 0x2
 _QUERY_V3_BYTES = 12
 _INCLUDE, _EXCLUDE, _TO_INCLUDE, _TO_EXCLUDE = 1, 2, 3, 4
 _NOBODY = "0.0.0.0"
-_TWENTY_SECONDS = 20 * 10**9
+_SECOND = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,5 +122,5 @@ DISSECTOR = Dissector(
     read=read,
     layer=Layer.TRANSPORT,
     ip_protocols=frozenset({_IGMP}),
-    sample=Sample(first=8, every_ns=_TWENTY_SECONDS),
+    sample=Sample(first=16, every_ns=_SECOND),
 )

@@ -12,7 +12,7 @@ _QUERY, _REPORT, _DONE, _REPORT_V2 = 130, 131, 132, 143
 _QUERY_V2_BYTES = 28
 _EXCLUDE, _TO_INCLUDE = 2, 3
 _NOBODY = "::"
-_TWENTY_SECONDS = 20 * 10**9
+_SECOND = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,5 +107,5 @@ DISSECTOR = Dissector(
     read=read,
     layer=Layer.TRANSPORT,
     ip_protocols=frozenset({_ICMPV6}),
-    sample=Sample(first=8, every_ns=_TWENTY_SECONDS),
+    sample=Sample(first=16, every_ns=_SECOND),
 )

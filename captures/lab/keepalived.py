@@ -22,8 +22,14 @@ vrrp_instance inside_network {{
 """
 
 
-_PASSWORD = "authentication { auth_type PASS auth_pass WORD }"
-_VERSION_3 = "version 3"
+PASSWORD = "k3epAl1v"
+_AUTHENTICATION = f"""authentication {{
+        auth_type PASS
+        auth_pass {PASSWORD}
+    }}"""
+_PEER = """unicast_peer {{
+        {peer}
+    }}"""
 
 
 def keepalived(
@@ -34,8 +40,8 @@ def keepalived(
     With a ``peer`` it speaks to that address alone instead of the group; with ``vmac`` from the virtual router's MAC.
     """
     name = router.ns.name
-    more = [_PASSWORD if version == 2 else _VERSION_3]
-    more += [f"unicast_peer {{ {peer} }}"] if peer else []
+    more = [_AUTHENTICATION if version == 2 else "version 3"]
+    more += [_PEER.format(peer=peer)] if peer else []
     more += ["use_vmac"] if vmac else []
     text = _CONF.format(network=network, priority=priority, more="\n    ".join(more))
     conf = router.lab.file(f"{name}/keepalived.conf", text)

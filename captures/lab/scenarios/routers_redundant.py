@@ -3,7 +3,7 @@
 import time
 
 from captures.lab.cloud import GuestNetwork
-from captures.lab.keepalived import keepalived
+from captures.lab.keepalived import PASSWORD, keepalived
 from captures.lab.post import pcapng, snap, wire
 from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
@@ -35,6 +35,7 @@ def vrrp_both_masters(lab: Lab) -> None:
         time.sleep(18)
     for router in routers:
         lab.shows(f"vrrp && eth.src == {router.mac}", 12)
+    lab.secret(PASSWORD)
     lab.fault("PHYS008", "vrrp")
     lab.consequence("HYP015")
     lab.consequence("DHCP015")
@@ -54,7 +55,7 @@ def vrrp_versions_differ(lab: Lab) -> None:
     time.sleep(5)
     with lab.record(*here.at_nic, steps=(wire((first.mac,)), snap(96)), linger=1):
         time.sleep(18)
-    lab.shows("vrrp.version == 2 && vlan.id == 2011", 12)
+    lab.shows("vrrp.version == 2 && vlan.id == 2011", 5)
     lab.shows("vrrp.version == 3 && vlan.id == 2011", 12)
     lab.fault("PHYS008", "vrrp", vlan=2011)
     lab.consequence("HYP015")

@@ -66,7 +66,7 @@ def _by_port(view: View) -> Mapping[ActorKey, Sequence[Seen[Lacp]]]:
     found: dict[ActorKey, list[Seen[Lacp]]] = {}
     for one in view.messages(Lacp):
         actor = one.message.actor
-        if one.frame.vni < 0:
+        if not one.frame.tunnel:
             found.setdefault((actor.system, actor.key, actor.port), []).append(one)
     return found
 

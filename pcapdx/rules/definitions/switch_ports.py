@@ -18,6 +18,8 @@ from pcapdx.values import dataclass
 
 _LINUX_NIC = re.compile(r"(eth\d+|en[ospx][\w.]+|em\d+|p\d+p\d+|bond\d+)")
 """How a Linux host calls its NICs; switches with Linux inside call their ports swp1 or Ethernet0."""
+_PORT_KIND = re.compile(r"(fa|gi|te|tw|fo|hu|eth|et|xe|ge|swp)[a-z-]*$")
+"""FastEthernet, GigabitEthernet, TenGigE, TwentyFiveGigE, FortyGigE, HundredGigE and so on, as switches write them."""
 _PORT_MAC, _PORT_LOCAL = 3, 7
 _FULL_UNIT = 1400
 """An LLDP unit of so many bytes may have had no room for more VLANs."""
@@ -87,7 +89,7 @@ def _other_end(view: View, told: Sequence[Neighbour]) -> list[Neighbour]:
 def _told_by_lldp(view: View) -> Iterator[Neighbour]:
     units: dict[tuple[object, ...], list[Seen[Lldp]]] = {}
     for one in view.messages(Lldp):
-        if one.message.ttl_s and one.frame.vni < 0:
+        if one.message.ttl_s and not one.frame.tunnel:
             lldp = one.message
             units.setdefault((one.frame.eth_src, lldp.chassis, lldp.system_name, lldp.port), []).append(one)
     for same in units.values():
@@ -114,7 +116,7 @@ def _told_by_lldp(view: View) -> Iterator[Neighbour]:
 def _told_by_cdp(view: View) -> Iterator[Neighbour]:
     packets: dict[tuple[object, ...], list[Seen[Cdp]]] = {}
     for one in view.messages(Cdp):
-        if one.message.ttl_s and one.frame.vni < 0:
+        if one.message.ttl_s and not one.frame.tunnel:
             packets.setdefault((one.frame.eth_src, one.message.device, one.message.port), []).append(one)
     for same in packets.values():
         latest, cdp = same[-1], same[-1].message
@@ -169,6 +171,13 @@ def _parts(name: str) -> tuple[str, tuple[str, ...]]:
     return (match[1].strip(" -"), tuple(re.split(r"[/:.-]", match[2] or ""))) if match else ("", ("",))
 
 
+def _comparable(kind: str, other: str) -> bool:
+    """Whether two names without a number in common are of ports for sure: a description may end in any number."""
+    if kind.startswith(other) or other.startswith(kind):
+        return True
+    return all(_PORT_KIND.match(one) for one in (kind, other))
+
+
 def _same_parts(one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]]) -> bool | None:
     (kind, numbers), (other_kind, others) = one, other
     if numbers == ("",) or others == ("",):
@@ -176,6 +185,8 @@ def _same_parts(one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, .
     if numbers == others:
         return True if kind.startswith(other_kind) or other_kind.startswith(kind) else None
     shorter, longer = sorted((numbers, others), key=len)
+    if not _comparable(kind, other_kind):
+        return None
     if len(shorter) == len(longer):
         return False
     begins_or_ends = shorter in (longer[: len(shorter)], longer[-len(shorter) :])

@@ -112,8 +112,8 @@ def _unserved(view: View, host: str, group: str, frames: Sequence[Frame], missed
         subject=Subject(ip=host, server=group),
         confidence=Confidence.LIKELY,
         summary=(
-            f"{host} sends VXLAN {vnis} to {group} and never reports that it wants that group: asked {times(len(missed))} "
-            f"it answered for {listed(list(others)[:3])} only."
+            f"{host} sends VXLAN {vnis} to {group} and never reports that it wants that group: "
+            f"asked {times(len(missed))} it answered for {listed(list(others)[:3])} only."
         ),
         evidence=(
             cite(view, (frame.number for frame in frames), f"guests' broadcasts from {host} to {group}"),
@@ -147,8 +147,8 @@ def _nobody_asks(view: View, sent: Sent, reports: Sequence[Seen[IgmpReport]]) ->
         severity=Severity.INFO,
         confidence=Confidence.POSSIBLE,
         summary=(
-            f"VXLAN uses the groups {listed(groups[:4])}, and in {duration(view.duration_ns)} nobody asked who wants them: "
-            "switches that snoop IGMP forget the members."
+            f"VXLAN uses the groups {listed(groups[:4])}, and in {duration(view.duration_ns)} nobody asked who wants "
+            "them: switches that snoop IGMP forget the members."
         ),
         evidence=(
             cite(view, (frame.number for frame in every), "VXLAN to the groups"),

@@ -2,7 +2,8 @@
 
 What it does
 ------------
-Names the port at the other end of the cable, as it introduces itself, where the site profile plans no other one.
+Names the port at the other end of the cable, as it introduces itself, where the site profile plans no other one. A port
+that tells a MAC or an index only is not named.
 
 Why it matters
 --------------
@@ -21,7 +22,7 @@ from pcapdx.rules.definitions.wording import cite
 def check(view: View) -> Iterator[Proof]:
     """One proof at most."""
     port, plan = neighbour(view), planned(view)
-    if port is None or port.port is None:
+    if port is None or not port.names:
         return
     if plan is not None and (
         (plan.switch and not same_system(plan.switch, port.system))

@@ -3,7 +3,8 @@
 What it does
 ------------
 Follows VRRP advertisements of one virtual router (its id and addresses) in one VLAN. Two senders that take turns for
-ten seconds and more are both master. From several captures: each side sees its own master only, in one VLAN of one network.
+ten seconds and more are both master. From several captures: each side sees its own master only, in one VLAN of one
+network.
 
 Why it matters
 --------------

@@ -100,7 +100,7 @@ def own_units(view: View) -> tuple[Seen[Bpdu], ...]:
     role = view.vantage.role
     if role is not None and not role.is_wire and role is not Role.ANY:
         return ()
-    return tuple(one for one in view.messages(Bpdu) if one.frame.vni < 0 and _left(view, one))
+    return tuple(one for one in view.messages(Bpdu) if not one.frame.tunnel and _left(view, one))
 
 
 def _left(view: View, one: Seen[Bpdu]) -> bool:

@@ -62,7 +62,7 @@ def _of_units(view: View) -> Iterator[Finding]:
     units: dict[tuple[int, int], list[Seen[Bpdu]]] = {}
     for one in view.messages(Bpdu):
         said, frame = one.message.pvst_vlan, one.frame
-        if said and frame.vlan and frame.tag_count == 1 and frame.vni < 0 and said != frame.vlan:
+        if said and frame.vlan and frame.tag_count == 1 and not frame.tunnel and said != frame.vlan:
             units.setdefault((said, frame.vlan), []).append(one)
     for (said, vlan), wrong in units.items():
         if len(wrong) >= UNITS:

@@ -69,7 +69,9 @@ def check(view: View) -> Iterator[Finding]:
     role = view.vantage.role
     if role is Role.ANY or (role is not None and not role.is_wire):
         return
-    units = [one for one in view.messages(Bpdu) if one.frame.vni < 0 and is_local(view, one.frame.eth_src) is not True]
+    units = [
+        one for one in view.messages(Bpdu) if not one.frame.tunnel and is_local(view, one.frame.eth_src) is not True
+    ]
     dark = _dark(view) if units else None
     if dark is None:
         return
@@ -130,7 +132,7 @@ def _heard_ns(view: View) -> Iterator[int]:
         seen: Sequence[Seen[object]] = view.messages(kind)
         for one in seen:
             mac = one.frame.eth_src
-            if mac is not None and one.frame.vni < 0 and _came_in(mac, senders.get(mac), asking):
+            if mac is not None and not one.frame.tunnel and _came_in(mac, senders.get(mac), asking):
                 yield one.ts_ns
     for talker in view.talkers:
         if (

@@ -45,7 +45,7 @@ def check(view: View) -> Iterator[Finding]:
     """One finding at most: the tree that changes most."""
     trees: dict[Tree, list[Seen[Bpdu]]] = {}
     for one in view.messages(Bpdu):
-        if one.message.topology_change:
+        if one.message.topology_change and not one.frame.tunnel:
             bridge = one.message.bridge
             number = one.message.pvst_vlan or (bridge.extension if bridge is not None and one.message.pvst else 0)
             trees.setdefault((one.frame.segment, number), []).append(one)
