@@ -163,12 +163,7 @@ def _heard_ns(view: View) -> Iterator[int]:
             if mac is not None and not one.frame.tunnel and _came_in(mac, senders.get(mac), asking):
                 yield one.ts_ns
     for talker in view.talkers:
-        if (
-            talker.sent
-            and talker.vni is None
-            and senders.get(talker.mac) is False
-            and not _only_control(view, talker.mac)
-        ):
+        if talker.sent and talker.vni is None and senders.get(talker.mac) is False and talker.mac in _speaking(view):
             yield from (moment for moment in (talker.first_ns, talker.last_ns) if moment is not None)
 
 
@@ -176,11 +171,11 @@ def _came_in(mac: str, local: bool | None, asking: frozenset[str]) -> bool:
     return local is False or (local is None and mac not in asking)
 
 
-def _only_control(view: View, mac: str) -> bool:
-    """Whether a sender may have sent nothing but control protocols: no IP, no address, no unicast."""
-    mine = [one for one in view.talkers if one.mac == mac and one.sent]
-    bound = any(one.mac == mac for one in view.bindings)
-    return not bound and all(not one.ip_frames and one.sent == one.broadcasts for one in mine)
+@once_a_view
+def _speaking(view: View) -> frozenset[str]:
+    """Senders of more than control protocols: of IP, of ARP, or of unicast frames."""
+    more = {one.mac for one in view.talkers if one.ip_frames or one.sent > one.broadcasts}
+    return frozenset(more | {one.mac for one in view.bindings})
 
 
 def _answered_at_once(view: View, dark: Dark) -> list[tuple[str, int]]:
