@@ -209,6 +209,11 @@ def test_any_name_of_the_port_will_do() -> None:
     assert same_port("ge-0/0/7", ()) is None
 
 
+def test_a_name_that_is_no_ports_stays_out_of_commands(tmp_path: Path) -> None:
+    found = trunk().add(3, lldp(port="x; reboot", vlans=(1, 101))).finding(tmp_path, "VLAN021", role=Role.NIC)
+    assert found.next_steps[0].command.startswith("show interfaces PORT trunk")
+
+
 def test_names_of_systems() -> None:
     assert same_system("tor-1", "TOR-1.example.com")
     assert same_system("tor-1", "tor-1(FOC1234X0YZ)")
