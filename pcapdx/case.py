@@ -14,6 +14,8 @@ from pcapdx.dissect import Conversation, Dissector, Seen, Traffic, in_time_order
 from pcapdx.flowtable import FlowTable
 from pcapdx.frame import ip_text, mac_text
 from pcapdx.model import Anomaly, InternalError
+from pcapdx.path.route import Route
+from pcapdx.path.trail import Trail
 from pcapdx.sieve.columns import BINDING_COLUMNS, COUNTER_COLUMNS, REPEAT_COLUMNS, TALKER_COLUMNS, Array
 from pcapdx.site import Site
 from pcapdx.values import dataclass
@@ -110,6 +112,7 @@ class View:
         site: Site,
         anomalies: tuple[Anomaly, ...] = (),
         left_out: Mapping[str, int] | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self.capture = capture
         self.vantage = vantage
@@ -118,6 +121,8 @@ class View:
         self.anomalies = anomalies
         self.left_out: Mapping[str, int] = left_out or {}
         """Frames that a dissector would have read but that were only counted, by dissector; see Sample."""
+        self.trail = trail
+        """What tells its packets apart, where there is another capture to find them in."""
         self._tables = tables
         self._dissectors = tuple(dissectors)
         self.traffic = traffic
@@ -240,12 +245,18 @@ class Case:
     """All captures of one incident."""
 
     views: tuple[View, ...]
+    """In the order of the path, client side first."""
     site: Site = field(default_factory=Site)
     errors: tuple[InternalError, ...] = ()
+    ordered_by: str = ""
+    """What the order was read off; empty where it was given."""
+    route: Route | None = None
+    """The views against each other, at the same places; None for a single one."""
 
     def merged(self, other: "Case") -> "Case":
         """Both cases as one: file with file, host with host. Order of the views is kept; the site is this case's."""
-        return Case(views=self.views + other.views, site=self.site, errors=self.errors + other.errors)
+        views = self.views + other.views
+        return Case(views=views, site=self.site, errors=self.errors + other.errors, route=route_of(views))
 
     def view(self, name: str) -> View:
         """The view of this name; KeyError when there is none."""
@@ -253,6 +264,14 @@ class Case:
             if one.name == name:
                 return one
         raise KeyError(name)
+
+
+def route_of(views: Sequence[View]) -> Route | None:
+    """Views along a path; None unless there are two or more with trails."""
+    trails = [one.trail for one in views if one.trail is not None]
+    if len(views) < 2 or len(trails) < len(views):
+        return None
+    return Route([one.name for one in views], [one.vantage.role for one in views], trails)
 
 
 def _seen(value: int) -> int | None:

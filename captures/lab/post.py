@@ -97,6 +97,19 @@ def snap(length: int) -> Step:
     return step
 
 
+def shifted(seconds: float) -> Step:
+    """Move every time stamp, as when the recorder's clock is off by so much."""
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        unit = 1_000_000_000 if header[:4] == _NANOSECONDS else 1_000_000
+        by = round(seconds * unit)
+        moved = [(*divmod(sec * unit + frac + by, unit), size, data) for sec, frac, size, data in records]
+        return write(path.with_suffix(".shift.pcap"), header, moved)
+
+    return step
+
+
 def pcapng(path: Path) -> Path:
     """Convert to pcapng."""
     out = path.with_suffix(".pcapng")

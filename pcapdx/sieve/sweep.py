@@ -78,7 +78,7 @@ def sweep(data: Any, records: Array, frames: Array, listed: Lists, first: int, t
         count_frame(row, counters)
         if is_group(int(row["eth_dst_int"])):
             count_repeat(data, start, row, tables.repeats, counters)
-        twin = mark_twin(row, key, tables.twins, counters)
+        twin = mark_twin(data, start, row, key, tables.twins, counters)
         at = count_talkers(key, row, talkers, tables.talker_index, counters, state)
         mask = claim_datagram(data, start, row, masks, claims.macs)
         if row["tag_count"] > 0 and at >= 0:

@@ -67,3 +67,19 @@ def remote_talkers(view: View, vlan: int | None = None) -> tuple[Talker, ...]:
 def is_guest_side(view: View) -> bool:
     """The capture was taken at one guest's own interface."""
     return view.vantage.role is Role.TAP
+
+
+def owner(view: View) -> str | None:
+    """The MAC whose interface this is: an end of every unicast frame; None where two are."""
+    ends = owners(view)
+    return ends[0] if len(ends) == 1 else None
+
+
+def owners(view: View) -> tuple[str, ...]:
+    """MACs that are an end of every unicast frame; where there is none, all senders."""
+    total = sum(one.sent - one.broadcasts for one in view.talkers)
+    ends: dict[str, int] = {}
+    for one in view.talkers:
+        ends[one.mac] = ends.get(one.mac, 0) + one.sent - one.broadcasts + one.received
+    senders = dict.fromkeys(one.mac for one in view.talkers if one.sent)
+    return tuple(mac for mac in senders if ends[mac] == total) if total else tuple(senders)

@@ -26,7 +26,7 @@ Compare the native VLAN and the VLAN mapping of both switch ports.
 
 from collections.abc import Iterator, Sequence
 
-from pcapdx.case import Talker, View
+from pcapdx.case import Case, Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.capture.rx_tags_stripped import stripped
@@ -35,6 +35,7 @@ from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.networks import vlans_of_network
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
+from pcapdx.rules.definitions.path import Segment, every_segment
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.vantage import Role
@@ -56,6 +57,55 @@ def check(view: View) -> Iterator[Finding]:
         for vlan, guests in _come_untagged(view).items():
             if vlan not in told:
                 yield _untagged(view, vlan, guests)
+
+
+def check_path(case: Case) -> Iterator[Finding]:
+    """One finding a VLAN whose frames come to another NIC in another VLAN, or without a tag."""
+    told: set[frozenset[int]] = set()
+    for segment in every_segment(case):
+        if not segment.is_wire_to_wire or stripped(segment.near) or stripped(segment.far):
+            continue
+        both = segment.pair.vlan_map
+        for (here, there), count in sorted(both.items()):
+            alike = any(vlan and vlan == other for vlan, other in both)  # the far point keeps the tags of others
+            if here == there or count < REPETITION or not alike or frozenset((here, there)) in told:
+                continue
+            told.add(frozenset((here, there)))
+            yield _between(segment, here, there, count)
+
+
+def _between(segment: Segment, here: int, there: int, count: int) -> Finding:
+    found = segment.pair.there >= 0
+    chosen = (segment.rows["vlan"] == here) & found
+    chosen[found] &= segment.pair.others["vlan"][segment.pair.there[found]] == there
+    rows = segment.rows[chosen]
+    words = [f"tagged {vlan}" if vlan else "untagged" for vlan in (here, there)]
+    return RULE.finding(
+        subject=Subject(vlan=here or there),
+        confidence=segment.confidence,
+        summary=(
+            f"The tag changes {segment.between}: {count:,} frames are {words[0]} at {segment.near.name} and "
+            f"{words[1]} at "
+            f"{segment.far.name}, while other VLANs keep theirs."
+        ),
+        evidence=(segment.seen(rows, f"frames {words[0]}"), segment.arrived(rows, f"the same frames {words[1]}")),
+        filter=f"vlan.id == {here or there}",
+        first_ns=int(rows["ts_ns"][0]),
+        last_ns=int(rows["ts_ns"][-1]),
+        alternatives=(
+            f"the switch maps VLAN {here} to {there} on purpose"
+            if here and there
+            else f"VLAN {here or there} is the native one of a port on purpose, and the host expects it untagged there",
+        ),
+        limits=segment.limits,
+        next_steps=(
+            NextStep(
+                where=f"switch {segment.between}",
+                command="show interfaces trunk; show interfaces switchport; show vlan mapping",
+                meaning=f"VLAN {here or there} must be tagged on both ports: neither native nor mapped",
+            ),
+        ),
+    )
 
 
 def _come_untagged(view: View) -> dict[int, list[Talker]]:
@@ -151,6 +201,7 @@ RULE = Rule(
     topic=Topic.VLAN_TRUNK,
     severity=Severity.ERROR,
     check=check,
+    check_path=check_path,
     explains=(
         "VLAN001",
         "DHCP001",

@@ -1,0 +1,63 @@
+"""DEAD-GUEST: nothing that a guest sends gets from its tap (or bridge) to the NIC of its host."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dissectors.arp import Arp
+from pcapdx.case import Case, View
+from pcapdx.rules.definitions.macs import network_id
+from pcapdx.rules.definitions.path import Fate, Segment, mac_of, segments
+from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
+from pcapdx.sieve.columns import Array
+from pcapdx.vantage import Role
+
+LONG = 5 * SECOND
+"""Three frames over so long say as much as five at once."""
+
+
+def dead_guests(case: Case) -> Iterator[tuple[Segment, int, Fate]]:
+    """Guests none of whose frames leave their host, though some were for everybody."""
+    for segment in segments(case):
+        if not segment.leaves_host:
+            continue
+        for mac in segment.own:
+            sent = segment.sent_by(mac)
+            fate = segment.fate(sent & segment.expected)
+            if fate.dead and enough(fate.lost) and np.any(segment.group & sent):
+                yield segment, mac, fate
+
+
+def enough(lost: Array) -> bool:
+    """Five frames, or three over five seconds."""
+    if len(lost) < REPETITION:
+        return False
+    return len(lost) >= BURST or int(lost["ts_ns"].max() - lost["ts_ns"].min()) >= LONG
+
+
+def passing_neighbour(case: Case, segment: Segment, mac: int) -> tuple[View, str] | None:
+    """Another guest of the same network, recorded at its own tap, whose frames do come to the NIC.
+
+    Its capture and MAC.
+    """
+    heard = {one.mac for one in segment.far.talkers if one.sent}
+    for view in case.views:
+        if view is segment.near or view.vantage.role is not Role.TAP:
+            continue
+        for one in view.talkers:
+            if one.sent and one.mac in heard and _one_network(segment.near, mac_of(mac), view, one.mac):
+                return view, one.mac
+    return None
+
+
+def _one_network(view: View, mac: str, other_view: View, other: str) -> bool:
+    """By the network in CloudStack's MACs, or as both ask for one gateway."""
+    if network_id(mac) is not None and network_id(mac) == network_id(other):
+        return True
+    return bool(_wanted(view, mac) & _wanted(other_view, other))
+
+
+def _wanted(view: View, mac: str) -> set[str]:
+    """Addresses that a MAC asks for."""
+    asked = (one.message for one in view.messages(Arp) if one.frame.eth_src == mac)
+    return {one.target_ip for one in asked if one.request and one.target_ip}
