@@ -22,6 +22,8 @@ MARGIN_NS = 1 * SECOND
 """At both ends of the time that the other capture covers nothing is called lost: so long at most, ..."""
 CLOSE_NS = 100_000_000
 """... and so long besides twice what the clocks may be off."""
+MOST_ALIKE = 8
+"""Packets alike that are paired in the order of their times, where nothing is there once."""
 LARGE_FRAME = 1522
 """Longer frames are of a jumbo network, or the kernel's own before it cuts or after it joins segments (GSO, GRO)."""
 GROUP_BIT = 1 << 40
@@ -232,27 +234,40 @@ def _ends(rows: Array) -> Array:
 
 
 def _first_offset(rows: Array, others: Array) -> int | None:
-    """The median difference of packets that are once in each capture; None without any.
+    """The median difference of packets that are as often in the one as in the other capture; None without any.
 
-    What is asked again and again (ARP) could be another one of its kind; it counts only where nothing else is in both.
+    Those that are once in each tell most. What is asked again and again (ARP) could be another one of its kind; it
+    counts only where nothing else is in both.
     """
-    for chosen, against in (
-        (rows[rows["protocol"] != ARP], others[others["protocol"] != ARP]),
-        (rows, others),
-    ):
-        here, once = _once(chosen)
-        there, twice = _once(against)
-        _, left, right = np.intersect1d(here, there, assume_unique=True, return_indices=True)
-        if len(left):
-            return int(np.median(against["ts_ns"][twice[right]] - chosen["ts_ns"][once[left]]))
+    for most in (1, MOST_ALIKE):
+        for chosen, against in ((_without_arp(rows), _without_arp(others)), (rows, others)):
+            deltas = _paired(chosen, against, most)
+            if len(deltas):
+                return int(np.median(deltas))
     return None
 
 
-def _once(rows: Array) -> tuple[Array, Array]:
-    """Fingerprints that come once, and where."""
-    prints, places, counts = np.unique(rows["fingerprint"], return_index=True, return_counts=True)
-    single = counts == 1
-    return prints[single], places[single]
+def _without_arp(rows: Array) -> Array:
+    left: Array = rows[rows["protocol"] != ARP]
+    return left
+
+
+def _paired(rows: Array, others: Array, most: int) -> Array:
+    """Differences in time of packets alike that are equally often in both, ``most`` times at most: first with first."""
+    kinds, which, counts = np.unique(rows["fingerprint"], return_inverse=True, return_counts=True)
+    others_kinds, others_which, others_counts = np.unique(
+        others["fingerprint"], return_inverse=True, return_counts=True
+    )
+    _, left, right = np.intersect1d(kinds, others_kinds, assume_unique=True, return_indices=True)
+    same = (counts[left] == others_counts[right]) & (counts[left] <= most)
+    left, right = left[same], right[same]
+    here = np.flatnonzero(np.isin(which, left))
+    there = np.flatnonzero(np.isin(others_which, right))
+    # rows are in the order of time, so a stable sort by kind leaves each kind's in the order of time
+    here = here[np.argsort(which[here], kind="stable")]
+    there = there[np.argsort(others_which[there], kind="stable")]
+    deltas: Array = others["ts_ns"][there] - rows["ts_ns"][here]
+    return deltas
 
 
 def _match(rows: Array, others: Array, offset: int) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ from pcapdx.model import Confidence, Evidence, NextStep
 from pcapdx.path.pair import Pair, is_group
 from pcapdx.path.route import Route
 from pcapdx.path.trail import ARP, ICMP, TCP, UDP
-from pcapdx.rules.definitions.local import is_local, owner, owners
+from pcapdx.rules.definitions.local import is_local, owners
 from pcapdx.rules.definitions.observable import filters
 from pcapdx.rules.definitions.windows import BURST, TWO_PATHS
 from pcapdx.rules.definitions.wording import cite
@@ -96,20 +96,9 @@ class Segment:
 
     @cached_property
     def guest(self) -> str | None:
-        """Whose tap one of the points is; None where neither is one, or it does not show.
-
-        An end of every unicast frame there, who is neither on the side of the other point nor at another's tap.
-        """
-        tap, other, there = self.near, self.far, self.pair.from_far
-        if tap.vantage.role is not Role.TAP:
-            tap, other, there = self.far, self.near, self.pair.from_near
-        if tap.vantage.role is not Role.TAP:
-            return None
-        taps = [view for view in self._case.views if view.vantage.role is Role.TAP and view is not tap]
-        taken = {owner(view) for view in taps}
-        ends = [mac for mac in owners(tap) if mac_int(mac) not in there and is_local(other, mac) is not False]
-        ends = [mac for mac in ends if mac not in taken] or ends
-        return ends[0] if len(ends) == 1 else None
+        """Whose tap one of the points is; None where neither is one, or it does not show."""
+        tap = self.near if self.near.vantage.role is Role.TAP else self.far
+        return guests(self._case).get(tap.name)
 
     def sent_by(self, mac: int) -> Array:
         """Rows with this source (a mask)."""
@@ -227,6 +216,43 @@ def segments(case: Case) -> Iterator[Segment]:
 def every_segment(case: Case) -> Iterator[Segment]:
     """Both ways between any two captures."""
     yield from _all(case).values()
+
+
+_guests: WeakKeyDictionary[Route, dict[str, str]] = WeakKeyDictionary()
+
+
+def guests(case: Case) -> dict[str, str]:
+    """By name of a tap's capture, the MAC whose tap it is, where it shows.
+
+    An end of every unicast frame there, whom no other capture puts elsewhere: not on the far side of a NIC, not at
+    another's tap.
+    """
+    if case.route is None:
+        return {}
+    if case.route not in _guests:
+        _guests[case.route] = _owners_of_taps(case, case.route)
+    return _guests[case.route]
+
+
+def _owners_of_taps(case: Case, route: Route) -> dict[str, str]:
+    remote: set[int] = set()
+    for here, view in enumerate(case.views):
+        if view.vantage.role is not None and view.vantage.role.is_wire:
+            remote.update(mac_int(one.mac) for one in view.talkers if one.sent and is_local(view, one.mac) is False)
+            inner = [place for place, other in enumerate(case.views) if other.vantage.role in INSIDE]
+            remote.update(mac for place in inner for mac in route.pair(place, here).from_far.tolist())
+    able = {
+        view.name: [mac for mac in owners(view) if mac_int(mac) not in remote] or list(owners(view))
+        for view in case.views
+        if view.vantage.role is Role.TAP
+    }
+    found: dict[str, str] = {}
+    for _ in able:
+        for name, macs in able.items():
+            left = [mac for mac in macs if found.get(name) == mac or mac not in found.values()]
+            if len(left) == 1:
+                found[name] = left[0]
+    return found
 
 
 _known: WeakKeyDictionary[Route, dict[tuple[int, int], Segment]] = WeakKeyDictionary()
