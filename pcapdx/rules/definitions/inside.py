@@ -7,7 +7,7 @@ import numpy as np
 from dissectors.arp import Arp
 from pcapdx.case import Case, View
 from pcapdx.rules.definitions.macs import network_id
-from pcapdx.rules.definitions.path import Fate, Segment, mac_of, segments
+from pcapdx.rules.definitions.path import Fate, Segment, mac_int, mac_of, segments
 from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
 from pcapdx.sieve.columns import Array
 from pcapdx.vantage import Role
@@ -33,6 +33,15 @@ def enough(lost: Array) -> bool:
     if len(lost) < REPETITION:
         return False
     return len(lost) >= BURST or int(lost["ts_ns"].max() - lost["ts_ns"].min()) >= LONG
+
+
+def vlan_of_guest(segment: Segment) -> int | None:
+    """The tag that a guest's own frames carry at the NIC, the near point; None where it has none or several."""
+    if segment.guest is None:
+        return None
+    sent = segment.rows["vlan"][segment.sent_by(mac_int(segment.guest))]
+    tags = np.unique(sent).tolist()
+    return int(tags[0]) if len(tags) == 1 else None
 
 
 def passing_neighbour(case: Case, segment: Segment, mac: int) -> tuple[View, str] | None:

@@ -32,7 +32,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.inside import dead_guests, enough, passing_neighbour
+from pcapdx.rules.definitions.inside import dead_guests, enough, passing_neighbour, vlan_of_guest
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.path import (
     Fate,
@@ -64,7 +64,9 @@ def check_inbound(case: Case) -> Iterator[Finding]:
         own = segment.guest if segment.enters_host else None
         if own is None or is_local(segment.near, own) is False:
             continue
-        fate = segment.fate((segment.rows["eth_dst"] == mac_int(own)) & ~segment.sent_by(mac_int(own)))
+        vlan = vlan_of_guest(segment)
+        mine = (segment.rows["eth_dst"] == mac_int(own)) & ~segment.sent_by(mac_int(own))
+        fate = segment.fate(mine if vlan is None else mine & (segment.rows["vlan"] == vlan))
         fresh = is_opening(fate.lost) | is_ping(fate.lost)
         if fate.dead and enough(fate.lost) and not np.all(fresh):
             yield _inbound(segment, own, fate)
