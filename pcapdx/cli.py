@@ -250,9 +250,10 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
 
         return as_json.render(document)
     if form == "html":
-        from pcapdx.report import html, ladder, timeline
+        from pcapdx.report import html, ladder, passages, timeline
 
-        return html.render(document, timeline=ladder.draw(timeline.timeline_of(analysis)), decoded=trees)
+        drawn = ladder.draw(timeline.timeline_of(analysis))
+        return html.render(document, timeline=drawn, ladder=passages.draw(document.path), decoded=trees)
     if form == "md":
         from pcapdx.report import markdown
 

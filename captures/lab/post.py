@@ -110,6 +110,35 @@ def shifted(seconds: float) -> Step:
     return step
 
 
+def drifting(seconds_a_second: float) -> Step:
+    """Let the recorder's clock run too fast from the first frame on."""
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        unit = 1_000_000_000 if header[:4] == _NANOSECONDS else 1_000_000
+        first = records[0][0] * unit + records[0][1]
+        moved = []
+        for sec, frac, size, data in records:
+            now = sec * unit + frac
+            moved.append((*divmod(now + round((now - first) * seconds_a_second), unit), size, data))
+        return write(path.with_suffix(".drift.pcap"), header, moved)
+
+    return step
+
+
+def twice(after: float) -> Step:
+    """Every frame a second time so many seconds later, as a mirror of both directions of a port gives it."""
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        unit = 1_000_000_000 if header[:4] == _NANOSECONDS else 1_000_000
+        by = round(after * unit)
+        copies = [(*divmod(sec * unit + frac + by, unit), size, data) for sec, frac, size, data in records]
+        return write(path.with_suffix(".twice.pcap"), header, sorted([*records, *copies], key=lambda one: one[:2]))
+
+    return step
+
+
 def pcapng(path: Path) -> Path:
     """Convert to pcapng."""
     out = path.with_suffix(".pcapng")

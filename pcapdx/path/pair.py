@@ -56,31 +56,31 @@ class Pair:
         """Which rows of ``near`` the sample of both keeps."""
         self.other_places = np.flatnonzero(in_sample(far.rows, near, far))
         self.rows, self.others = near.rows[self.places], far.rows[self.other_places]
-        self._offset = _first_offset(self.rows, self.others)
-        self.there, self.back = _match(self.rows, self.others, self._offset or 0)
+        guess = _first_offset(self.rows, self.others)
+        self.there, self.back = _match(self.rows, self.others, guess or 0)
         """For each row its place in the other's rows, -1 where it is not there; and the same from the other side.
         Copies of one packet share a place."""
 
     @property
     def comparable(self) -> bool:
         """Something is in both captures, so that their clocks can be compared."""
-        return self._offset is not None
+        return len(self._deltas) > 0
 
     @cached_property
     def clock(self) -> Clock | None:
         """The far clock against the near one; None when nothing is in both."""
-        if self._offset is None:
-            return None
         deltas = self._deltas
+        if not len(deltas):
+            return None
         low, high = _bounds(self.conversations)
+        middle = int(np.median(deltas))
         spread = int(np.percentile(deltas, 95) - np.percentile(deltas, 5))
-        if low is None or high is None:
-            half = max(spread, int(np.max(np.abs(deltas - self._offset)) if len(deltas) < 20 else spread))
-            return Clock(offset_ns=self._offset, error_ns=half, bounded=False, matched=len(deltas), spread_ns=spread)
+        unsure = spread if len(deltas) >= 20 else int(np.max(np.abs(deltas - middle)))
+        bounded = low is not None and high is not None
         return Clock(
-            offset_ns=(low + high) // 2,
-            error_ns=abs(high - low) // 2 + 1,
-            bounded=True,
+            offset_ns=middle if low is None or high is None else (low + high) // 2,
+            error_ns=unsure if low is None or high is None else abs(high - low) // 2 + 1,
+            bounded=bounded,
             matched=len(deltas),
             spread_ns=spread,
         )

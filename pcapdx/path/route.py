@@ -34,6 +34,8 @@ class Hop:
     """The tag it carries where it carries one, 0 where it never does."""
     counts: tuple[int | None, ...]
     """Packets at each point, in path order; None where the point could not have seen it."""
+    passed: tuple[int, ...]
+    """Packets that are at both ends of each segment."""
     lost: tuple[int, ...]
     """Packets that go missing on each segment on the way from the first point to the last."""
     lost_back: tuple[int, ...]
@@ -64,8 +66,19 @@ class Route:
 
     @cached_property
     def clocks(self) -> tuple[Clock | None, ...]:
-        """Of each capture against the first one; None for the first, and where nothing is in both."""
-        return (None, *(self.pair(0, other).clock for other in range(1, len(self.names))))
+        """Of each capture against the first one, over others in between where the two have nothing in common.
+
+        None for the first, and where nothing leads to it.
+        """
+        known: dict[int, Clock | None] = {0: None}
+        for _ in self.names:
+            for place in range(1, len(self.names)):
+                if place not in known:
+                    steps = ((before, self.pair(before, place).clock) for before in sorted(known))
+                    found = next(((before, clock) for before, clock in steps if clock is not None), None)
+                    if found is not None:
+                        known[place] = _onwards(known[found[0]], found[1])
+        return tuple(known.get(place) for place in range(len(self.names)))
 
     @property
     def sampled(self) -> bool:
@@ -73,9 +86,27 @@ class Route:
         return any(trail.sampled for trail in self.trails)
 
     @cached_property
+    def packets(self) -> tuple[list[Array], Array]:
+        """A number for each row of each trail, the same for one packet at every point; and the tag of each packet."""
+        return _packets(self)
+
+    @cached_property
     def hops(self) -> tuple[Hop, ...]:
         """What was compared, by kind and VLAN: what lost most first, then the busiest."""
         return _hops(self)
+
+
+def _onwards(first: Clock | None, then: Clock) -> Clock:
+    """One difference of clocks after another."""
+    if first is None:
+        return then
+    return Clock(
+        offset_ns=first.offset_ns + then.offset_ns,
+        error_ns=first.error_ns + then.error_ns,
+        bounded=first.bounded and then.bounded,
+        matched=min(first.matched, then.matched),
+        spread_ns=max(first.spread_ns, then.spread_ns),
+    )
 
 
 def in_order(names: Sequence[str], roles: Sequence[Role | None], trails: Sequence[Trail]) -> tuple[list[int], str]:
@@ -83,12 +114,12 @@ def in_order(names: Sequence[str], roles: Sequence[Role | None], trails: Sequenc
 
     Whoever of two points sees the shorter wait for answers is nearer to the end that is asked.
     """
-    path = Route(names, roles, trails)
+    route = Route(names, roles, trails)
     count = len(names)
     score, votes = [0] * count, 0
     for near in range(count):
         for far in range(near + 1, count):
-            vote = _nearer_to_clients(path.pair(near, far))
+            vote = _nearer_to_clients(route.pair(near, far))
             votes += vote != 0
             score[near] += vote
             score[far] -= vote
@@ -132,13 +163,13 @@ def _kind(protocol: int, service: int) -> str:
     return {ARP: "ARP", RARP: "RARP", ICMP: "ICMP", ICMPV6: "ICMPv6"}.get(protocol, "other")
 
 
-def _hops(path: Route) -> tuple[Hop, ...]:
-    count = len(path.names)
-    numbers, vlans = _packets(path)
+def _hops(route: Route) -> tuple[Hop, ...]:
+    count = len(route.names)
+    numbers, vlans = route.packets
     table: dict[tuple[str, int], _Cells] = {}
     for near in range(count - 1):
         for way, (here, there) in enumerate(((near, near + 1), (near + 1, near))):
-            pair = path.pair(here, there)
+            pair = route.pair(here, there)
             chosen = np.flatnonzero((pair.there >= 0) | (pair.lost & pair.expected))
             rows, packets = pair.rows[chosen], numbers[here][pair.places[chosen]]
             arrived = pair.there[chosen] >= 0
@@ -150,6 +181,7 @@ def _hops(path: Route) -> tuple[Hop, ...]:
                 cells.seen[here].update(packets[places].tolist())
                 cells.watched.update((here, there))
                 cells.lost[way][near] += int(np.sum(~arrived[places]))
+                cells.passed[near] += int(np.sum(arrived[places]))
                 moved = places[changed[places]]
                 if way == 0 and len(moved):
                     cells.retagged[near] = int(rows["vlan"][moved[0]]), int(after[moved[0]])
@@ -158,6 +190,7 @@ def _hops(path: Route) -> tuple[Hop, ...]:
             what=what,
             vlan=vlan,
             counts=tuple(len(seen) if place in cells.watched else None for place, seen in enumerate(cells.seen)),
+            passed=tuple(cells.passed),
             lost=tuple(cells.lost[0]),
             lost_back=tuple(cells.lost[1]),
             retagged=tuple(cells.retagged),
@@ -174,6 +207,7 @@ class _Cells:
     def __init__(self, count: int) -> None:
         self.seen: list[set[int]] = [set() for _ in range(count)]
         self.watched: set[int] = set()
+        self.passed = [0] * (count - 1)
         self.lost = [[0] * (count - 1), [0] * (count - 1)]
         self.retagged: list[tuple[int, int] | None] = [None] * (count - 1)
 
@@ -190,14 +224,13 @@ def _groups(words: list[str], vlans: Array) -> Iterator[tuple[str, int, Array]]:
         yield str(names[key >> 13]), key & 0x1FFF, places
 
 
-def _packets(path: Route) -> tuple[list[Array], Array]:
-    """A number for each row of each trail, the same for one packet at every point; and the tag of each packet."""
+def _packets(route: Route) -> tuple[list[Array], Array]:
     numbers: list[Array] = []
     given = 0
-    for here, trail in enumerate(path.trails):
+    for here, trail in enumerate(route.trails):
         mine = np.full(len(trail.rows), -1)
         for before in reversed(range(here)):
-            pair = path.pair(here, before)
+            pair = route.pair(here, before)
             fresh = (pair.there >= 0) & (mine[pair.places] < 0)
             theirs = pair.other_places[pair.there[fresh]]
             mine[pair.places[fresh]] = numbers[before][theirs]
@@ -206,6 +239,6 @@ def _packets(path: Route) -> tuple[list[Array], Array]:
         given += int(np.sum(fresh))
         numbers.append(mine)
     vlans = np.zeros(given, np.int64)
-    for mine, trail in zip(numbers, path.trails, strict=True):
+    for mine, trail in zip(numbers, route.trails, strict=True):
         np.maximum.at(vlans, mine, trail.rows["vlan"])
     return numbers, vlans

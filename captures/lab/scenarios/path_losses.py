@@ -76,8 +76,8 @@ def path_arp_answers_dropped(lab: Lab) -> None:
 
 @scenario
 def path_long_frames_lost(lab: Lab) -> None:
-    """A link between the switches has an MTU of 1400: frames above it never come to the far host. Pings of two sizes and
-    short connections."""
+    """A link between the switches has an MTU of 1400: frames above it never come to the far host. Pings of two sizes
+    and short connections."""
     network, alive = _networks(3, 3021)
     hosts = TwoHosts(lab, network, alive)
     client = hosts.guest(0x33, "mtu-1", ip=53)
