@@ -1,4 +1,4 @@
-"""What a host's switch, its filters and a move do to some frames only, and what only looks like a fault along the path."""
+"""What a host's switch, its filters and a move do to some frames only, and what only looks like a fault."""
 
 import time
 
@@ -27,8 +27,8 @@ def _hosts(lab: Lab, n: int, vlan: int) -> tuple[TwoHosts, GuestNetwork]:
 
 @scenario
 def path_no_broadcast_to_guest(lab: Lab) -> None:
-    """Flows for broadcasts that list ports one by one were not renewed when the guest came: unicast frames reach its tap,
-    ARP requests for its address do not. The peer knows its MAC from before."""
+    """Flows for broadcasts that list ports one by one were not renewed when the guest came: unicast frames reach its
+    tap, ARP requests for its address do not. The peer knows its MAC from before."""
     hosts, network = _hosts(lab, 1, 3401)
     guest = hosts.guest(0x41, "quiet-1", ip=61)
     peer = hosts.peer(0x71, "peer", 161)
@@ -45,8 +45,8 @@ def path_no_broadcast_to_guest(lab: Lab) -> None:
 
 @scenario
 def path_private_vlan_return_lost(lab: Lab) -> None:
-    """A private VLAN: the guest sends in its secondary VLAN 3412, the router answers in the primary 3411, and the host's
-    switch lacks the flow that brings 3411 to the guest."""
+    """A private VLAN: the guest sends in its secondary VLAN 3412, the router answers in the primary 3411, and the
+    host's switch lacks the flow that brings 3411 to the guest."""
     hosts, network = _hosts(lab, 2, 3412)
     guest = hosts.guest(0x42, "pv-1", ip=62)
     switch, bridge = hosts.trunk.switch, hosts.trunk.bridge
@@ -115,8 +115,8 @@ def path_gateway_announcement_filtered(lab: Lab) -> None:
 
 @scenario
 def path_migration_not_announced(lab: Lab) -> None:
-    """A guest is moved to the other host, and the announcement is lost: for eight seconds others' pings still come to the
-    old host, until the guest says something at its new place."""
+    """A guest is moved to the other host, and the announcement is lost: for eight seconds others' pings still come to
+    the old host, until the guest says something at its new place."""
     hosts, network = _hosts(lab, 5, 3441)
     guest = hosts.guest(0x45, "move-1", ip=65)
     third = hosts.trunk.host("kvm3", "eth1", "trunks=3441", first_tap=60)
@@ -177,8 +177,8 @@ def path_public_vlan_on_one_host(lab: Lab) -> None:
 
 @scenario
 def path_healthy_mirror(lab: Lab) -> None:
-    """A healthy conversation between two hosts; the far capture is of a mirror port that copies what comes in and what goes
-    out, so every frame is in it twice."""
+    """A healthy conversation between two hosts; the far capture is of a mirror port that copies what comes in and what
+    goes out, so every frame is in it twice."""
     hosts, network = _hosts(lab, 7, 3461)
     guest = hosts.guest(0x47, "mir-1", ip=67)
     with record_along(lab, hosts.near_nic(), hosts.far_nic(steps=(twice(0.00004),))):

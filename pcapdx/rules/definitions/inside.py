@@ -7,7 +7,7 @@ import numpy as np
 from dissectors.arp import Arp
 from pcapdx.case import Case, View
 from pcapdx.rules.definitions.macs import network_id
-from pcapdx.rules.definitions.path import Fate, Segment, mac_int, mac_of, segments
+from pcapdx.rules.definitions.path import Fate, Segment, is_arp, is_ip, mac_int, mac_of, segments
 from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
 from pcapdx.sieve.columns import Array
 from pcapdx.vantage import Role
@@ -26,6 +26,28 @@ def dead_guests(case: Case) -> Iterator[tuple[Segment, int, Fate]]:
             fate = segment.fate(sent & segment.expected)
             if fate.dead and enough(fate.lost) and np.any(segment.group & sent):
                 yield segment, mac, fate
+
+
+def arp_passes(case: Case, segment: Segment, fate: Fate) -> bool:
+    """What a guest lost is IP only, and a neighbour's ARP gets to the same NIC while its IP does not."""
+    beside = (one for one in segments(case) if one.far is segment.far)
+    return only_ip(fate) and any(found for one in beside for found in arp_only(one))
+
+
+def arp_only(segment: Segment) -> Iterator[tuple[int, Fate, Fate]]:
+    """Guests whose ARP gets out of their host and whose IP does not: MAC, what became of ARP, of IP."""
+    if not segment.leaves_host:
+        return
+    for mac in segment.own:
+        sent = segment.sent_by(mac) & segment.expected
+        arp, ip = segment.fate(sent & is_arp(segment.rows)), segment.fate(sent & is_ip(segment.rows))
+        if len(arp.passed) and ip.dead and len(ip.lost) >= BURST:
+            yield mac, arp, ip
+
+
+def only_ip(fate: Fate) -> bool:
+    """Nothing but IP was lost, for nothing else was sent."""
+    return bool(np.all(is_ip(fate.lost)))
 
 
 def enough(lost: Array) -> bool:

@@ -32,29 +32,34 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.inside import dead_guests, enough, passing_neighbour, vlan_of_guest
+from pcapdx.rules.definitions.inside import (
+    arp_only,
+    arp_passes,
+    dead_guests,
+    enough,
+    only_ip,
+    passing_neighbour,
+    vlan_of_guest,
+)
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.path import (
     Fate,
     Segment,
     is_arp,
     is_dhcp,
-    is_ip,
     is_opening,
     is_ping,
     mac_int,
     mac_of,
     segments,
 )
-from pcapdx.rules.definitions.windows import BURST
 from pcapdx.sieve.columns import Array
 
 
 def check_outbound(case: Case) -> Iterator[Finding]:
     """HYP001: one finding a guest, unless a neighbour gets out (that is SG005) or its ARP does (that is HYP003)."""
     for segment, mac, fate in dead_guests(case):
-        beside = [one for one in segments(case) if one.far is segment.far and any(arp_only(one))]
-        if passing_neighbour(case, segment, mac) is None and not (beside and _only_ip(fate)):
+        if passing_neighbour(case, segment, mac) is None and not arp_passes(case, segment, fate):
             yield _outbound(segment, mac, fate)
 
 
@@ -78,23 +83,8 @@ def check_arp_only(case: Case) -> Iterator[Finding]:
         for mac, arp, ip in arp_only(segment):
             yield _arp_only(segment, mac, arp, ip)
             for other, its_mac, fate in dead_guests(case):
-                if other.far is segment.far and _only_ip(fate):
+                if other.far is segment.far and only_ip(fate):
                     yield _arp_only(other, its_mac, arp, fate, beside=segment)
-
-
-def arp_only(segment: Segment) -> Iterator[tuple[int, Fate, Fate]]:
-    """Guests whose ARP gets out of their host and whose IP does not: MAC, what became of ARP, of IP."""
-    if not segment.leaves_host:
-        return
-    for mac in segment.own:
-        sent = segment.sent_by(mac) & segment.expected
-        arp, ip = segment.fate(sent & is_arp(segment.rows)), segment.fate(sent & is_ip(segment.rows))
-        if len(arp.passed) and ip.dead and len(ip.lost) >= BURST:
-            yield mac, arp, ip
-
-
-def _only_ip(fate: Fate) -> bool:
-    return bool(np.all(is_ip(fate.lost)))
 
 
 def _parts(lost: Array) -> str:

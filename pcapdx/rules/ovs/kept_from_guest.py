@@ -55,7 +55,9 @@ def _broadcast(segment: Segment, guest: str) -> Iterator[Finding]:
         for one in segment.near.messages(Arp)
         if one.message.request and one.message.target_ip in addresses and one.frame.eth_src != guest
     ]
-    asked = segment.fate(np.isin(segment.rows["number"], wanted) & segment.group)
+    # of many equal requests only some are read; those alike ask the same
+    prints = segment.rows["fingerprint"][np.isin(segment.rows["number"], wanted)]
+    asked = segment.fate(np.isin(segment.rows["fingerprint"], prints) & segment.group)
     direct = segment.fate((segment.rows["eth_dst"] == mac_int(guest)) & ~segment.group)
     if not asked.dead or len(asked.lost) < BROADCASTS or len(direct.passed) < BURST:
         return
@@ -105,7 +107,7 @@ def check_private_vlan(case: Case) -> Iterator[Finding]:
 
 def _private(segment: Segment, guest: str, own: int, vlan: int, lost: Array) -> Finding:
     return PRIVATE.finding(
-        subject=Subject(mac=guest),
+        subject=Subject(mac=guest, vlan=own),
         confidence=segment.confidence,
         summary=(
             f"The way back of a private VLAN is missing: {guest} sends in VLAN {own}, {len(lost):,} answers "

@@ -93,5 +93,5 @@ RULE = Rule(
     topic=Topic.PHYSICAL_NETWORKS,
     severity=Severity.ERROR,
     check_path=check,
-    explains=("VLAN001", "VLAN019", "HOST001"),
+    explains=("VLAN001", "VLAN002", "VLAN019", "HOST001"),
 )

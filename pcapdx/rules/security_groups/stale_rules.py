@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from pcapdx.case import Case
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.inside import dead_guests, passing_neighbour
+from pcapdx.rules.definitions.inside import arp_passes, dead_guests, passing_neighbour
 from pcapdx.rules.definitions.path import mac_of
 from pcapdx.rules.definitions.wording import cite
 
@@ -38,7 +38,7 @@ def check(case: Case) -> Iterator[Finding]:
     """One finding a guest."""
     for segment, mac, fate in dead_guests(case):
         neighbour = passing_neighbour(case, segment, mac)
-        if neighbour is None:
+        if neighbour is None or arp_passes(case, segment, fate):
             continue
         view, other = neighbour
         near, far, name = segment.near, segment.far, mac_of(mac)

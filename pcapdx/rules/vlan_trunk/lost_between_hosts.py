@@ -202,7 +202,6 @@ CONSEQUENCES = (
     "META002",
     "META007",
     "META011",
-    "PHYS005",
     "PWD003",
     "PWD011",
     "SG001",
