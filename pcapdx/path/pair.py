@@ -50,7 +50,9 @@ class Clock:
 class Pair:
     """Rows of ``near`` and of ``far``, and what is the same in them. The names tell no direction."""
 
-    def __init__(self, near: Trail, far: Trail) -> None:
+    def __init__(self, near: Trail, far: Trail, *, between_hosts: bool = False) -> None:
+        """``between_hosts``: both are NICs, so that machines of the far one's host are beyond it."""
+        self._homes = far.homes if between_hosts else near.rows["eth_src"][:0]
         self.near, self.far = near, far
         self.places = np.flatnonzero(in_sample(near.rows, near, far))
         """Which rows of ``near`` the sample of both keeps."""
@@ -173,7 +175,7 @@ class Pair:
         group = is_group(rows["eth_dst"])
         matched = rows[self.there >= 0]
         talks = np.concatenate((_ends(others[~is_group(others["eth_dst"])]), _ends(matched)))
-        known = np.isin(_ends(rows), np.unique(talks)) | np.isin(rows["eth_dst"], self.far.homes)
+        known = np.isin(_ends(rows), np.unique(talks)) | np.isin(rows["eth_dst"], self._homes)
         domains = {here for here, _ in self.vlan_map}
         if np.any(others["vlan"] > 0):
             domains |= set(np.unique(others["vlan"]).tolist())

@@ -61,7 +61,8 @@ class Route:
     def pair(self, near: int, far: int) -> Pair:
         """Two captures against each other, by their places."""
         if (near, far) not in self._pairs:
-            self._pairs[near, far] = Pair(self.trails[near], self.trails[far])
+            wires = all(role is not None and role.is_wire for role in (self.roles[near], self.roles[far]))
+            self._pairs[near, far] = Pair(self.trails[near], self.trails[far], between_hosts=wires)
         return self._pairs[near, far]
 
     @cached_property

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from pcapdx.frame import FRAGMENT, TWIN
 from pcapdx.sieve.columns import Array, Column, dtype
 
 ARP, RARP, OTHER = -1, -2, -3
@@ -55,16 +56,16 @@ class Trail:
         """A telling row is kept when these bits of its fingerprint are zero; 0 keeps all."""
         self.mask = 0
         """Likewise for the other rows."""
-        self.frames = 0
-        """Frames looked at."""
         self._merged: Array | None = None
 
     def keep(self, frames: Array) -> None:
-        """Takes what it needs of a block's FRAME rows."""
+        """Takes what it needs of a block's FRAME rows: not copies, nor later fragments, which have no ports."""
+        self.take(_rows(frames[(frames["flags"] & (TWIN | FRAGMENT)) == 0]))
+
+    def take(self, rows: Array) -> None:
+        """Adds rows, TRAIL, as far as they are in the sample."""
         self._merged = None
         self.__dict__.pop("homes", None)
-        self.frames += len(frames)
-        rows = _rows(frames[(frames["flags"] & 3) == 0])
         telling = _is_telling(rows)
         self.telling_mask = _append(self._telling, rows[telling], self.telling_mask)
         self.mask = _append(self._rest, rows[~telling], self.mask)

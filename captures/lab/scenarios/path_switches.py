@@ -215,3 +215,27 @@ def path_recorder_stopped_early(lab: Lab) -> None:
         guest.ns.run("arping", "-c", "6", "-I", "eth0", network.gateway)
         time.sleep(3)
     lab.shows("arp.opcode == 1 && vlan.id == 3481", 6)
+
+
+@scenario
+def path_stall_after_move(lab: Lab) -> None:
+    """A guest has just come to this host; its filter has no entry for a connection on which only the other side sends,
+    and drops the data until the guest itself sends something on it."""
+    hosts, network = _hosts(lab, 10, 3491)
+    guest = hosts.guest(0x4A, "stall-1", ip=70)
+    client = hosts.peer(0x7A, "client", 170)
+    guest.ns.spawn("socat", "TCP-LISTEN:7000,reuseaddr", "SYSTEM:sleep 7; echo here; sleep 4")
+    time.sleep(0.5)
+    with record_along(lab, hosts.near_nic(), hosts.tap(guest), linger=1):
+        hosts.talk()
+        guest.ns.run("arping", "-U", "-c", "2", "-I", "eth0", network.ip(70), check=False)
+        client.ns.spawn("ping", "-q", "-i", "0.8", network.ip(70))
+        client.ns.spawn("sh", "-c", f"(sleep 1.5; while sleep 0.7; do date; done) | socat - TCP:{network.ip(70)}:7000")
+        time.sleep(1.2)
+        bridge_drops(hosts.near.host, f"oifname {guest.tap} tcp dport 7000")
+        time.sleep(4.6)
+        hosts.near.host.ns.run("nft", "flush", "chain", "bridge", "lab", "forward")
+        hosts.near.host.ns.run("nft", f"add rule bridge lab forward iifname {guest.tap} tcp sport 7000 accept")
+        time.sleep(4)
+    lab.shows("tcp.dstport == 7000 && tcp.len > 0", 6)
+    lab.fault("SG009", "tcp.dstport == 7000 && tcp.len > 0", mac=guest.mac)

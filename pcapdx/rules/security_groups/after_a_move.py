@@ -58,10 +58,13 @@ def _stalls(segment: Segment, guest: str) -> Iterator[Finding]:
     for flow in np.unique(rows["flow"][data]).tolist():
         fate = segment.fate(data & (rows["flow"] == flow))
         spoke = rows["ts_ns"][(rows["flow"] == flow) & (rows["eth_src"] == number)]
-        if came is None or len(fate.lost) < REPETITION or not len(fate.passed) or not len(spoke):
+        if came is None or len(fate.lost) < REPETITION:
             continue
-        last_lost, first_passed = int(fate.lost["ts_ns"][-1]), int(fate.passed["ts_ns"][0])
-        if not (fate.lost["ts_ns"][0] - came < RECENT and last_lost < int(spoke[0]) <= first_passed):
+        first_lost, last_lost = int(fate.lost["ts_ns"][0]), int(fate.lost["ts_ns"][-1])
+        after = fate.passed["ts_ns"][fate.passed["ts_ns"] > last_lost]
+        woke = spoke[spoke > last_lost]
+        silent = not np.any((spoke > first_lost) & (spoke < last_lost))
+        if first_lost - came > RECENT or not silent or not len(after) or not len(woke) or woke[0] > after[0]:
             continue
         client, server = ip_of(fate.lost["src"][0]) or "?", ip_of(fate.lost["dst"][0]) or "?"
         yield STALL.finding(
@@ -78,7 +81,7 @@ def _stalls(segment: Segment, guest: str) -> Iterator[Finding]:
             ),
             filter=f"ip.addr == {client} && ip.addr == {server} && tcp",
             first_ns=int(fate.lost["ts_ns"][0]),
-            last_ns=first_passed,
+            last_ns=int(after[0]),
             alternatives=("the guest was paused while it moved",),
             limits=segment.limits,
             next_steps=(
