@@ -97,6 +97,27 @@ def snap(length: int) -> Step:
     return step
 
 
+def stretched(by: int, least: float = 0.4) -> Step:
+    """Make every pause of ``least`` seconds or more ``by`` times as long, as if the scenario had waited so long.
+
+    Time stamps are in microseconds; what answers what in a moment keeps its time.
+    """
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        changed: list[Record] = []
+        added, before = 0, 0
+        for seconds, fraction, size, data in records:
+            now = seconds * 1_000_000 + fraction
+            pause = now - before if before else 0
+            added += pause * (by - 1) if pause >= least * 1_000_000 else 0
+            before = now
+            changed.append((*divmod(now + added, 1_000_000), size, data))
+        return write(path.with_suffix(".slow.pcap"), header, changed)
+
+    return step
+
+
 def pcapng(path: Path) -> Path:
     """Convert to pcapng."""
     out = path.with_suffix(".pcapng")
