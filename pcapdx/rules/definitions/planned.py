@@ -42,6 +42,8 @@ def _misplaced(view: View) -> Iterator[Misplaced]:
     for dead in arp_silent(view):
         if dead.vlan or dead.vni is not None or not is_system_vm_public(dead.asker_mac) or not dead.retried:
             continue
+        if any(one.mac == dead.asker_mac and not one.vlan and one.received for one in view.talkers):
+            continue  # somebody talks to it there: the native network is its own
         for exchange in view.exchanges(ArpExchange):
             same = exchange.target_ip == dead.target_ip and exchange.vlan and exchange.replies
             if same and not is_guest(exchange.asker_mac) and neighbours(exchange.asker_ip, dead.asker_ip):

@@ -4,6 +4,7 @@ Port 22, 443 and 3306 are tried by guests all day: only a management server's tr
 """
 
 from pcapdx.case import View
+from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.management import management_servers
 from pcapdx.values import dataclass
 
@@ -74,9 +75,10 @@ SERVICES = {
 }
 
 
-def service_of(view: View, port: int, client: str | None) -> Service | None:
-    """The service a client tried, where that is the cloud's matter."""
+def service_of(view: View, port: int, client: str | None, mac: str | None) -> Service | None:
+    """The service a client tried, where that is the cloud's matter and not an instance's own."""
     service = SERVICES.get(port)
-    if service is None or (service.only_management and client not in management_servers(view)):
+    if service is None:
         return None
-    return service
+    own = client in management_servers(view) if service.only_management else not is_guest(mac)
+    return service if own else None

@@ -38,6 +38,8 @@ from pcapdx.rules.host_connectivity import AGENT
 
 BEHIND = 150 * SECOND
 """ping.interval (60 s) times ping.timeout (2.5)."""
+OPENING = 2
+"""SYN and the acknowledgement of its answer."""
 SEGMENTS_A_PING = 2
 """A host's own: the ping, and the acknowledgement of its answer."""
 
@@ -68,8 +70,9 @@ def _stays_quiet(view: View, flow: Flow, last_ns: int) -> bool:
 
 def _rhythm_ns(flow: Flow, last_ns: int) -> int:
     """Time from ping to ping, rather too long than too short."""
-    pings = max(flow.originator.packets // SEGMENTS_A_PING, 1)
-    return (last_ns - (flow.originator.first_ns or last_ns)) // pings
+    opening = OPENING if flow.began else 0
+    pauses = (flow.originator.packets - opening) // SEGMENTS_A_PING - 1
+    return (last_ns - (flow.originator.first_ns or last_ns)) // max(pauses, 1)
 
 
 def _alive(view: View, mac: str | None, vlan: int, since_ns: int) -> bool:

@@ -16,7 +16,8 @@ than what an agent's long command takes.
 
 What else it could be
 ---------------------
-A restart of the management service ends connections of every age at one moment, and is left out.
+A restart of the management service ends connections of every age at one moment, and is left out; so is a server that
+gives up on a TLS handshake which does not go on.
 
 Next steps
 ----------
@@ -72,8 +73,9 @@ def check(view: View) -> Iterator[Finding]:
 
 def _cut(flow: Flow, links: Sequence[Flow]) -> Cut | None:
     closing = flow.closing
-    if closing is None or not (flow.originator.payload_bytes and flow.responder.payload_bytes):
-        return None
+    agent = flow.originator
+    if closing is None or not flow.responder.payload_bytes or agent.payload_ns == agent.last_payload_ns:
+        return None  # one segment of the agent's is its ClientHello
     if closing.by_originator and not _is_balancer(flow, links):
         return None
     moments = [half.last_payload_ns for half in (flow.originator, flow.responder) if half.last_payload_ns is not None]

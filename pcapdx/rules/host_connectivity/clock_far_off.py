@@ -27,7 +27,6 @@ Ask both machines for their time.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from dissectors.http import HttpExchange, HttpResponse
 from pcapdx.case import View
@@ -70,6 +69,8 @@ def _answers(view: View) -> Mapping[str, Off]:
 
 
 def _moment(text: str) -> int | None:
+    from email.utils import parsedate_to_datetime  # here, since few captures need it
+
     try:
         date = parsedate_to_datetime(text)
         return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()) * SECOND
@@ -88,7 +89,10 @@ def _firm(answers: Off) -> Off | None:
 
 
 def _words(off_ns: int) -> str:
-    return f"{duration(abs(off_ns))} {'ahead of' if off_ns > 0 else 'behind'}"
+    minutes = abs(off_ns) // (60 * SECOND)
+    hours, days = minutes // 60, minutes // (60 * 24)
+    how_far = f"{days} days" if days > 1 else f"{hours} hours" if hours > 2 else duration(abs(off_ns))
+    return f"{how_far} {'ahead of' if off_ns > 0 else 'behind'}"
 
 
 def _capture(view: View, far: Mapping[str, Off]) -> Finding:

@@ -47,7 +47,7 @@ NAMES = {
     1226: "this user is over a limit",
     1698: "access denied: this user has no password login",
 }
-USERS = frozenset({"cloud", "usage", "cloud_usage"})
+USERS = frozenset({"cloud"})
 LIMITS = frozenset({1040, 1203, 1226})
 
 

@@ -15,7 +15,8 @@ A management server with a public address and no firewall; a port forwarding tha
 
 What else it could be
 ---------------------
-A firewall on the way that translates addresses may hide who really asks; only true public addresses are named.
+A firewall on the way that translates addresses may hide who really asks; only true public addresses are named. A
+machine that neither the profile, nor an agent, nor a command of the API makes a management server is left out.
 
 Next steps
 ----------
@@ -24,6 +25,7 @@ Close the port at the edge, then look in the log who used it.
 
 from collections.abc import Iterator, Sequence
 
+from dissectors.http import HttpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Flow
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
@@ -36,20 +38,27 @@ from pcapdx.rules.definitions.wording import cite, listed, times
 from pcapdx.rules.host_connectivity import AGENT
 
 OPEN_API, CLUSTER = 8096, 9090
+COMMAND = "command="
+"""In the target of every request to the API."""
 PORTS = {AGENT: "agents", OPEN_API: "the API without login", CLUSTER: "the cluster"}
 
 
 def check(view: View) -> Iterator[Finding]:
     """One finding a server and port."""
     servers = {flow.responder.ip for flow in agent_links(view)} | set(view.site.management.servers)
+    commands = {
+        one.flow.index
+        for one in view.exchanges(HttpExchange)
+        if one.flow is not None and COMMAND in one.request.message.target
+    }
     inside = (*view.site.management.networks, *view.site.storage.networks)
     exposed: dict[tuple[int, str, int], list[Flow]] = {}
     for flow in view.flows.where(ports=PORTS):
         client, server = flow.originator, flow.responder
         if not server.syn or server.ip is None or not is_public(client.ip) or within(client.ip, inside):
             continue
-        if server.port == CLUSTER and server.ip not in servers:
-            continue  # Prometheus and others have it, too
+        if server.ip not in servers and flow.index not in commands:
+            continue  # other services have these ports, too
         if not is_system_vm_public(client.mac) and client.packets > client.syn:
             exposed.setdefault((flow.vlan, server.ip, server.port), []).append(flow)
     for (vlan, server_ip, port), flows in exposed.items():

@@ -17,7 +17,8 @@ started).
 
 What else it could be
 ---------------------
-Where one of libvirt's two ports works, the other one is switched off on purpose: a remark. So is one that works later.
+A single refusal is a warning: somebody may just have looked whether libvirt is there. Where one of libvirt's two ports
+works, the other one is switched off on purpose: a remark. So is one that works later.
 
 Next steps
 ----------
@@ -144,7 +145,7 @@ def _finding(view: View, client: str, server: str, kind: str, members: Sequence[
         subject=Subject(
             mac=first.mac, vlan=first.vlan, ip=client, server=server, port=ports[0] if len(ports) == 1 else None
         ),
-        severity=Severity.INFO if harmless else Severity.ERROR,
+        severity=Severity.INFO if harmless else Severity.WARNING if count == 1 and not sure else Severity.ERROR,
         confidence=Confidence.CERTAIN if sure and not harmless else Confidence.LIKELY,
         summary=(
             f"{client} tries {what} ({kind}) of the host {server} {times(count)} and {first.how}"

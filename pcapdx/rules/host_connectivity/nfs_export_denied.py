@@ -43,6 +43,7 @@ LOOKUP, PUTFH, PUTROOTFH = 15, 22, 24
 USED = frozenset({18, 25, 26, 38})
 """OPEN, READ, READDIR, WRITE: the export is mounted."""
 AUTH_ERROR = 1
+KERBEROS = 6
 MOUNT_STATUS = {
     1: "not the owner (MNT3ERR_PERM)",
     2: "no such directory (MNT3ERR_NOENT)",
@@ -138,7 +139,10 @@ def _works_later(view: View, last: Denied) -> RpcExchange | None:
         mounted = other.mount_status == 0 and call.path == one.call.message.path
         found = other.nfs4_status == 0 and (LOOKUP in call.operations or bool(USED & set(call.operations)))
         other_way = one.call.message.program != Program.MOUNT and other.mount_status == 0
-        if other.call.ts_ns > one.call.ts_ns and (mounted or found or other_way):
+        kerberos = call.flavor == KERBEROS and other.reply is not None and not other.failed_call
+        later = other.call.ts_ns > one.call.ts_ns
+        # NFS version 4 needs no MOUNT: whoever uses it, before or after, is not harmed by a portmapper without
+        if (later and (mounted or found or other_way or kerberos)) or (one.port_given == 0 and found):
             return other
     return None
 

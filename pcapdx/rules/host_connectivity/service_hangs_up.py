@@ -32,11 +32,14 @@ from pcapdx.dissect import Flow
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.services import HTTPS, SERVICES, Service, service_of
+from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.rules.host_connectivity import steps
 from pcapdx.rules.host_connectivity.agent_tls_fails import failed, fatal
 
 TWICE = 2
+SOON = 10 * SECOND
+"""Later it is an idle time-out of a connection that nobody used."""
 
 
 def check_hangs_up(view: View) -> Iterator[Finding]:
@@ -46,7 +49,7 @@ def check_hangs_up(view: View) -> Iterator[Finding]:
         key = flow.vlan, flow.originator.ip, flow.responder.ip, flow.responder.port
         groups.setdefault(key, []).append(flow)
     for (_, client, server, port), flows in groups.items():
-        service = service_of(view, port, client)
+        service = service_of(view, port, client, flows[0].originator.mac)
         ended = [one for one in flows if _ended_unheard(one)]
         if service is None or len(ended) < TWICE or any(one.responder.payload_bytes for one in flows):
             continue
@@ -55,9 +58,12 @@ def check_hangs_up(view: View) -> Iterator[Finding]:
 
 
 def _ended_unheard(flow: Flow) -> bool:
+    """Accepted, and ended by the server without a byte: at once, or although the client had spoken."""
     closing = flow.closing
-    heard = flow.responder.payload_bytes > 0
-    return flow.began and flow.responder.syn > 0 and not heard and closing is not None and not closing.by_originator
+    if closing is None or closing.by_originator or not flow.began or not flow.responder.syn:
+        return False
+    soon = closing.ts_ns - (flow.originator.first_syn_ns or 0) < SOON
+    return not flow.responder.payload_bytes and (soon or flow.originator.payload_bytes > 0)
 
 
 def _hangs_up(view: View, service: Service, client: str, server: str, ended: Sequence[Flow]) -> Finding:
@@ -97,7 +103,7 @@ def check_tls(view: View) -> Iterator[Finding]:
         if one.port == HTTPS and one.client_hello is not None:
             groups.setdefault((one.flow.vlan, one.client, one.server), []).append(one)
     for (_, client, server), members in groups.items():
-        service = service_of(view, HTTPS, client)
+        service = service_of(view, HTTPS, client, members[0].flow.originator.mac)
         failures = [one for one in members if failed(one)]
         if service is None or client is None or server is None or len(failures) < TWICE:
             continue

@@ -46,7 +46,7 @@ def check_silent(view: View) -> Iterator[Finding]:
     """HOST017: one finding a client and service."""
     prohibiting = {key[1:4] for key in prohibited(view)}
     for tries in syn_dead(view, PORTS, even_if_worked=True):
-        service = service_of(view, tries.port, tries.client)
+        service = service_of(view, tries.port, tries.client, tries.client_mac)
         if service is not None and (tries.client, tries.server, tries.port) not in prohibiting:
             yield _silent(view, tries, service)
 
@@ -54,7 +54,7 @@ def check_silent(view: View) -> Iterator[Finding]:
 def check_refused(view: View) -> Iterator[Finding]:
     """HOST018: one finding a client and service."""
     for tries in refused(view, PORTS, at_least=REPETITION, even_if_worked=True):
-        service = service_of(view, tries.port, tries.client)
+        service = service_of(view, tries.port, tries.client, tries.client_mac)
         if service is not None:
             yield _refused(view, tries, service)
 
@@ -62,7 +62,7 @@ def check_refused(view: View) -> Iterator[Finding]:
 def check_prohibited(view: View) -> Iterator[Finding]:
     """HOST019: one finding a client, service and refuser."""
     for refusal, errors in prohibited(view).items():
-        service = service_of(view, refusal[3], refusal[1])
+        service = service_of(view, refusal[3], refusal[1], errors[0].frame.eth_dst)
         if service is not None:
             yield _prohibited(view, refusal, errors, service)
 

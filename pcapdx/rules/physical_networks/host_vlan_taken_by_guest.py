@@ -26,7 +26,9 @@ Look which bridge has the VLAN's device, then take the VLAN out of the zone's ra
 from collections.abc import Iterator, Sequence
 
 from dissectors.arp import ArpExchange
+from dissectors.icmp import Icmp
 from pcapdx.case import View
+from pcapdx.frame import mac_int
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.local import is_local
@@ -51,33 +53,37 @@ def check(view: View) -> Iterator[Finding]:
             grouped.setdefault((one.vlan, one.asker_mac), []).append(one)
     for (vlan, mac), exchanges in grouped.items():
         guests = [one.mac for one in view.talkers if one.vlan == vlan and one.sent and is_guest(one.mac)]
-        vain = _in_vain(exchanges)
-        if guests and len(vain) >= REPETITION and not _speaks_ip(view, mac, vlan, vain[0].requests[0].ts_ns):
+        vain = _in_vain(view, mac, vlan, exchanges) if guests and len(exchanges) > REPETITION else []
+        if len(vain) >= REPETITION:
             yield _finding(view, vlan, mac, vain, guests)
 
 
-def _in_vain(exchanges: Sequence[ArpExchange]) -> list[ArpExchange]:
-    """Answered searches after which the same was asked again at once."""
+def _in_vain(view: View, mac: str, vlan: int, exchanges: Sequence[ArpExchange]) -> list[ArpExchange]:
+    """Answered searches after which the same was asked again at once, and not one IP packet was sent."""
     found = []
+    spoken = _spoken(view, mac, vlan)
     for one in exchanges:
         if not one.replies:
             continue
         answered = one.replies[0].ts_ns
         later = (other.requests[0].ts_ns for other in exchanges if other.target_ip == one.target_ip)
-        if any(0 < asked - answered <= AGAIN_WITHIN for asked in later):
+        again = next((asked for asked in later if 0 < asked - answered <= AGAIN_WITHIN), None)
+        if again is not None and not any(begun <= again and answered <= ended for begun, ended in spoken):
             found.append(one)
     return found
 
 
-def _speaks_ip(view: View, mac: str, vlan: int, since_ns: int) -> bool:
-    """Whether the host sent IP packets in the VLAN afterwards: then it got the answers."""
-    return any(
-        half.mac == mac and half.packets and (half.last_ns or 0) > since_ns
-        for protocol in (6, 17)
-        for flow in view.flows.where(protocol=protocol)
-        if flow.vlan == vlan
-        for half in (flow.originator, flow.responder)
-    )
+def _spoken(view: View, mac: str, vlan: int) -> list[tuple[int, int]]:
+    """From when to when the host sent IP packets in the VLAN: by flow, and each ICMP message."""
+    table, mine = view.flows, mac_int(mac)
+    in_vlan = table.rows["vlan"] == vlan
+    found = [
+        (one.ts_ns, one.ts_ns) for one in view.messages(Icmp) if one.frame.eth_src == mac and one.frame.vlan == vlan
+    ]
+    for side in (table.originator, table.responder):
+        own = in_vlan & (side("mac") == mine) & (side("packets") > 0)
+        found.extend(zip(side("first_ns")[own].tolist(), side("last_ns")[own].tolist(), strict=True))
+    return found
 
 
 def _finding(view: View, vlan: int, mac: str, vain: Sequence[ArpExchange], guests: Sequence[str]) -> Finding:
