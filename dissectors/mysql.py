@@ -100,11 +100,11 @@ def read(cursor: Cursor) -> Iterator[MysqlGreeting | MysqlLogin | MysqlResult]:
             return
         if not greeted and (sequence > 1 or kind not in (_PROTOCOL, _ERROR)):
             return
+        if kind == _ERROR:
+            yield _error(cursor, length, in_place_of_greeting=not greeted)
+            return
         packet = cursor.sub(length, "packet")
         packet.skip(1, "kind")
-        if kind == _ERROR:
-            yield _error(packet, in_place_of_greeting=not greeted)
-            return
         if not greeted:
             yield _greeting(packet)
             greeted = True
@@ -135,12 +135,14 @@ def _login(packet: Cursor, length: int) -> MysqlLogin:
     return MysqlLogin(user=user, database=database, tls=False)
 
 
-def _error(packet: Cursor, *, in_place_of_greeting: bool) -> MysqlResult:
-    code = _little(packet, 2, "error code")
-    if packet.peek(1) == b"#" and packet.left >= _SQL_STATE_BYTES:
-        packet.skip(_SQL_STATE_BYTES, "SQL state")
-    text = packet.take(min(packet.left, _TEXT_BYTES), "message").decode("utf-8", "replace")
-    return MysqlResult(code=code, text=text, in_place_of_greeting=in_place_of_greeting)
+def _error(cursor: Cursor, length: int, *, in_place_of_greeting: bool) -> MysqlResult:
+    """The code is what counts: a short snap length may cut the text."""
+    cursor.skip(1, "kind")
+    code = _little(cursor, 2, "error code")
+    text = cursor.take(min(length - 3, cursor.left, _TEXT_BYTES), "message") if length > 3 else b""
+    if text.startswith(b"#"):
+        text = text[_SQL_STATE_BYTES:]
+    return MysqlResult(code=code, text=text.decode("utf-8", "replace"), in_place_of_greeting=in_place_of_greeting)
 
 
 def _little(cursor: Cursor, count: int, what: str) -> int:

@@ -74,11 +74,15 @@ def read(cursor: Cursor) -> Iterator[OpenFlow]:
         if length < _HEAD_BYTES:
             raise Malformed("a message shorter than its head", at)
         xid = cursor.u32("xid")
+        if kind == _ERROR and length >= _HEAD_BYTES + 4:  # what it quotes may be cut by a short snap length
+            error = cursor.u16("error type"), cursor.u16("error code")
+            cursor.skip(min(length - _HEAD_BYTES - 4, cursor.left), "quoted message")
+            yield OpenFlow(version=version, type=kind, xid=xid, error=error)
+            continue
         body = cursor.sub(length - _HEAD_BYTES, "body")
-        error = (body.u16("error type"), body.u16("error code")) if kind == _ERROR else None
         datapath = int.from_bytes(body.take(8, "datapath id"), "big") if kind == _FEATURES_REPLY else None
         versions = _bitmap(body) if kind == _HELLO and body.left else ()
-        yield OpenFlow(version=version, type=kind, xid=xid, versions=versions, error=error, datapath=datapath)
+        yield OpenFlow(version=version, type=kind, xid=xid, versions=versions, datapath=datapath)
 
 
 def _bitmap(body: Cursor) -> tuple[int, ...]:

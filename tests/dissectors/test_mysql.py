@@ -89,7 +89,12 @@ def test_other_protocols_are_left_alone() -> None:
         assert survives(read, other) == []
 
 
-@pytest.mark.parametrize("data", [GREETING, LOGIN, NOT_ALLOWED])
+def test_the_text_of_an_error_may_be_cut() -> None:
+    (error,) = read(Cursor(NOT_ALLOWED[:7]))
+    assert error == MysqlResult(code=1130, text="", in_place_of_greeting=True)
+
+
+@pytest.mark.parametrize("data", [GREETING, LOGIN, NOT_ALLOWED[:7]])
 def test_cut(data: bytes) -> None:
     for length in range(1, len(data)):
         if length < 3 or length > 36:

@@ -53,7 +53,12 @@ def test_who_does_not_begin_with_a_hello_is_left_alone() -> None:
     assert survives(read, b"GET / HTTP/1.1\r\n") == []
 
 
-@pytest.mark.parametrize("data", [HELLO, FAILED, FEATURES])
+def test_what_an_error_quotes_may_be_cut() -> None:
+    (_, error) = read(Cursor(OLD_HELLO + FAILED[:12]))
+    assert error.hello_failed
+
+
+@pytest.mark.parametrize("data", [HELLO, FAILED[:12], FEATURES])
 def test_cut(data: bytes) -> None:
     for length in range(len(data)):
         cut = OLD_HELLO + data[:length]

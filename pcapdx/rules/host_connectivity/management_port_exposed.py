@@ -59,7 +59,10 @@ def check(view: View) -> Iterator[Finding]:
             continue
         if server.ip not in servers and flow.index not in commands:
             continue  # other services have these ports, too
-        if not is_system_vm_public(client.mac) and client.packets > client.syn:
+        just_began = (
+            flow.closing is None and view.remains_ns(client.first_ns or 0) < 2 * SECOND and server.port == AGENT
+        )
+        if not is_system_vm_public(client.mac) and client.packets > client.syn and not just_began:
             exposed.setdefault((flow.vlan, server.ip, server.port), []).append(flow)
     for (vlan, server_ip, port), flows in exposed.items():
         yield _finding(view, vlan, server_ip, port, flows)

@@ -29,8 +29,8 @@ def misplaced(*, asker: End = HOST, proxy: End = PROXY) -> Tape:
     tape = Tape()
     for at in range(4):
         asks(tape, proxy, GATEWAY, at, answered=False)
-    for at in (0.5, 9):
-        asks(tape, asker, GATEWAY, at, vlan=210)
+    for moment in (0.5, 9):
+        asks(tape, asker, GATEWAY, moment, vlan=210)
     return tape
 
 
@@ -76,8 +76,8 @@ def taken(*, others_served: bool = True, vm_at_s: float = 4, retried: bool = Tru
     for at in range(1, 6):
         talk.says(at, GATEWAY, 500)
     talk.says(5.3, GATEWAY, 500, acked=False)
-    for at in (5.5, 6, 7, 9, 13, 21) if retried else ():
-        talk.again(at, GATEWAY, 500)
+    for moment in (5.5, 6, 7, 9, 13, 21) if retried else ():
+        talk.again(moment, GATEWAY, 500)
     other = Talk(tape, SECOND, GATEWAY, 3260, source=40_002, vlan=230).open(0)
     for at in range(1, 30 if others_served else 6):
         other.says(at + 0.1, GATEWAY, 500)
