@@ -1,15 +1,17 @@
-"""RPC, MySQL, iSCSI and OpenFlow say of our captures, frame by frame, what tshark says."""
+"""RPC, MySQL, iSCSI, NTP and OpenFlow say of our captures, frame by frame, what tshark says."""
 
 import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dissectors.iscsi import IscsiLogin, IscsiLoginResponse
 from dissectors.mysql import MysqlGreeting, MysqlLogin, MysqlResult
+from dissectors.ntp import NtpAnswer
 from dissectors.openflow import OpenFlow
 from dissectors.rpc import Program, RpcCall, RpcExchange, RpcReply
 from pcapdx.case import View
@@ -135,6 +137,20 @@ def test_mysql(path: Path) -> None:
 def test_iscsi(path: Path) -> None:
     wanted = tshark(path, "iscsi.opcode == 0x03 || iscsi.opcode == 0x23", "iscsi.opcode", "iscsi.login.status")
     assert ours(dissect(path).view, IscsiLogin, IscsiLoginResponse) == wanted
+
+
+@needs_tshark
+@pytest.mark.parametrize("path", sorted(OWN.glob("host-time-server-*.pcap*")), ids=lambda path: path.name)
+def test_ntp(path: Path) -> None:
+    found = tshark(path, "ntp.flags.mode == 4", "ntp.stratum", "ntp.xmt")
+    mine = {one.number: one.message for one in dissect(path).view.messages(NtpAnswer)}
+    assert set(mine) == set(found)
+    for number, message in mine.items():
+        assert [str(message.stratum)] == found[number]["ntp.stratum"]
+        whole, _, nanoseconds = found[number]["ntp.xmt"][0].removesuffix(" utc").partition(".")
+        moment = datetime.strptime(whole.title(), "%b %d, %Y %H:%M:%S").replace(tzinfo=UTC)
+        assert message.transmit_ns is not None
+        assert abs(message.transmit_ns - int(moment.timestamp()) * 10**9 - int(nanoseconds)) <= 1
 
 
 @needs_tshark

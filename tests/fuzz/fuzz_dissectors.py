@@ -35,6 +35,7 @@ from tests.dissectors import (
     test_iscsi,
     test_metadata,
     test_mysql,
+    test_ntp,
     test_openflow,
     test_rfb,
     test_rpc,
@@ -68,6 +69,7 @@ def seeds() -> list[bytes]:
     known |= {
         "rpc": [test_rpc.MNT, test_rpc.record(test_rpc.COMPOUND), test_rpc.reply(13)],
         "mysql": [test_mysql.GREETING + test_mysql.DENIED, test_mysql.LOGIN, test_mysql.NOT_ALLOWED],
+        "ntp": [test_ntp.ANSWER],
         "iscsi": [test_iscsi.LOGIN, test_iscsi.REFUSED],
         "openflow": [test_openflow.HELLO + test_openflow.FAILED, test_openflow.OLD_HELLO + test_openflow.FEATURES],
     }

@@ -1,5 +1,6 @@
 """MANAGEMENT SERVER: an address that the profile names, or whose port 8250 answers somebody in this capture."""
 
+from dissectors.agent import AgentLink, AgentState
 from pcapdx.case import View
 from pcapdx.dissect import Flow
 from pcapdx.rules.definitions.memo import once_a_view
@@ -16,11 +17,10 @@ def management_servers(view: View) -> frozenset[str]:
 
 @once_a_view
 def agent_links(view: View) -> tuple[Flow, ...]:
-    """Connections to port 8250 that were made: both sides spoke."""
+    """Connections to port 8250 that were made: the server spoke, and nobody anything else than TLS."""
+    plain = {one.flow.index for one in view.exchanges(AgentLink) if one.state is AgentState.PLAIN}
     return tuple(
-        flow
-        for flow in view.flows.where(ports=(AGENT,))
-        if flow.responder.payload_bytes or (flow.responder.syn and flow.originator.payload_bytes)
+        flow for flow in view.flows.where(ports=(AGENT,)) if flow.responder.payload_bytes and flow.index not in plain
     )
 
 
