@@ -59,6 +59,24 @@ class Management:
 
     servers: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """The storage network, where there is one beside the management network, and its servers."""
+
+    servers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """Public address ranges, as ``listVlanIpRanges`` gives them."""
+
+    networks: tuple[str, ...] = ()
+    vlan: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +101,8 @@ class Site:
     router: tuple[Router, ...] = ()
     guest: tuple[Guest, ...] = ()
     management: Management = field(default_factory=Management)
+    storage: Storage = field(default_factory=Storage)
+    public: Public = field(default_factory=Public)
     console: Console = field(default_factory=Console)
 
     def guest_of(self, mac: str | None) -> Guest | None:

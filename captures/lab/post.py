@@ -6,6 +6,7 @@ A step takes the path of a capture and returns the path of a new one beside it.
 import struct
 import subprocess
 from collections.abc import Callable, Collection, Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from captures.lab.namespaces import command
@@ -97,44 +98,53 @@ def snap(length: int) -> Step:
     return step
 
 
-def shifted(seconds: float) -> Step:
-    """Move every time stamp, as when the recorder's clock is off by so much."""
+def _retimed(suffix: str, moved: Callable[[list[int], int], list[int]]) -> Step:
+    """New times for all frames: ``moved`` is given the old ones and how many of their units make a second."""
 
     def step(path: Path) -> Path:
         header, records = read(path)
         unit = 1_000_000_000 if header[:4] == _NANOSECONDS else 1_000_000
-        by = round(seconds * unit)
-        moved = [(*divmod(sec * unit + frac + by, unit), size, data) for sec, frac, size, data in records]
-        return write(path.with_suffix(".shift.pcap"), header, moved)
+        times = moved([seconds * unit + fraction for seconds, fraction, _, _ in records], unit)
+        changed = [(*divmod(time, unit), size, data) for time, (_, _, size, data) in zip(times, records, strict=True)]
+        return write(path.with_suffix(suffix), header, changed)
 
     return step
+
+
+def shifted(seconds: float) -> Step:
+    """Move every time stamp, as when the recorder's clock is off by so much."""
+    return _retimed(".shift.pcap", lambda times, unit: [one + round(seconds * unit) for one in times])
 
 
 def drifting(seconds_a_second: float) -> Step:
     """Let the recorder's clock run too fast from the first frame on."""
+    return _retimed(
+        ".drift.pcap", lambda times, unit: [one + round((one - times[0]) * seconds_a_second) for one in times]
+    )
 
-    def step(path: Path) -> Path:
-        header, records = read(path)
-        unit = 1_000_000_000 if header[:4] == _NANOSECONDS else 1_000_000
-        first = records[0][0] * unit + records[0][1]
-        moved = []
-        for sec, frac, size, data in records:
-            now = sec * unit + frac
-            moved.append((*divmod(now + round((now - first) * seconds_a_second), unit), size, data))
-        return write(path.with_suffix(".drift.pcap"), header, moved)
 
-    return step
+def stretched(by: int, least: float = 0.4) -> Step:
+    """Make every pause of ``least`` seconds or more ``by`` times as long, as if the scenario had waited so long.
+
+    What answers what in a moment keeps its time.
+    """
+
+    def moved(times: list[int], unit: int) -> list[int]:
+        pauses = [later - now for now, later in pairwise(times)]
+        added = accumulate((pause * (by - 1) if pause >= least * unit else 0 for pause in pauses), initial=0)
+        return [one + more for one, more in zip(times, added, strict=True)]
+
+    return _retimed(".slow.pcap", moved)
 
 
 def twice(after: float) -> Step:
     """Every frame a second time so many seconds later, as a mirror of both directions of a port gives it."""
+    later = shifted(after)
 
     def step(path: Path) -> Path:
         header, records = read(path)
-        unit = 1_000_000_000 if header[:4] == _NANOSECONDS else 1_000_000
-        by = round(after * unit)
-        copies = [(*divmod(sec * unit + frac + by, unit), size, data) for sec, frac, size, data in records]
-        return write(path.with_suffix(".twice.pcap"), header, sorted([*records, *copies], key=lambda one: one[:2]))
+        both = sorted([*records, *read(later(path))[1]], key=lambda one: one[:2])
+        return write(path.with_suffix(".twice.pcap"), header, both)
 
     return step
 

@@ -32,8 +32,13 @@ from tests.dissectors import (
     test_dot1q,
     test_http,
     test_icmp,
+    test_iscsi,
     test_metadata,
+    test_mysql,
+    test_ntp,
+    test_openflow,
     test_rfb,
+    test_rpc,
     test_ssh,
     test_tls,
 )
@@ -61,6 +66,13 @@ def seeds() -> list[bytes]:
     web += [test_metadata.get("/latest/user-data"), test_metadata.ok("10.1.1.7")]
     tls = [test_tls.side(flights, way) for flights in (test_tls.TLS12, test_tls.TLS13) for way in "<>"]
     known = datagrams | {"http": web, "tls": tls, "ssh": [test_ssh.SERVED], "vnc": [test_rfb.BY_PASSWORD]}
+    known |= {
+        "rpc": [test_rpc.MNT, test_rpc.record(test_rpc.COMPOUND), test_rpc.reply(13)],
+        "mysql": [test_mysql.GREETING + test_mysql.DENIED, test_mysql.LOGIN, test_mysql.NOT_ALLOWED],
+        "ntp": [test_ntp.ANSWER],
+        "iscsi": [test_iscsi.LOGIN, test_iscsi.REFUSED],
+        "openflow": [test_openflow.HELLO + test_openflow.FAILED, test_openflow.OLD_HELLO + test_openflow.FEATURES],
+    }
     return [
         bytes([index, end]) + data
         for index, (dissector, _) in enumerate(DISSECTORS)

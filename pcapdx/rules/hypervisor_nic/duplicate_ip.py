@@ -33,6 +33,7 @@ from pcapdx.case import View
 from pcapdx.dissect import Seen
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.arp_flux import fluxes
 from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -138,7 +139,10 @@ def _returns(claims: Sequence[Seen[Arp]]) -> tuple[Seen[Arp], ...]:
 def check(view: View) -> Iterator[Finding]:
     """One finding an address."""
     found = contests(view)
+    one_machine = {(one.vlan, one.vni, ip): set(one.macs) for one in fluxes(view) for ip in one.answered}
     for (vlan, vni, ip), contest in found.items():
+        if set(contest.macs) <= one_machine.get((vlan, vni, ip), set()):
+            continue  # HOST014 says it
         shared = [key for key, other in found.items() if other.macs == contest.macs and key[:2] == (vlan, vni)]
         yield _finding(view, vlan, ip, contest, one_host=len(shared) > 1)
 
