@@ -29,7 +29,7 @@ class DhcpKind(StrEnum):
     """DECLINE with a transaction id of its own."""
     BOOTP = "bootp"
     UNKNOWN = "unknown"
-    """Only server messages were seen, or none of the above."""
+    """Only server messages were seen, the client's were cut before their type, or none of the above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +102,16 @@ class DhcpExchange:
         return tuple(seen for seen in self.messages if seen.message.from_server)
 
     @property
+    def cut_requests(self) -> _Many:
+        """Requests whose type was cut off, for an address that the client does not have: DISCOVER, REQUEST or DECLINE.
+
+        RENEW, REBIND, INFORM and RELEASE carry the client's address.
+        """
+        return tuple(
+            seen for seen in self.client_messages if seen.message.type_unknown and seen.message.ciaddr is None
+        )
+
+    @property
     def answered(self) -> bool:
         """Any server said anything."""
         return any(seen.message.from_server for seen in self.messages)
@@ -131,7 +141,7 @@ class _Attempt:
 
     def takes(self, kind: DhcpKind, message: Dhcp) -> bool:
         """Whether a message of a client (of this kind) or a server belongs here rather than to a new attempt."""
-        if message.from_server or self.kind is DhcpKind.UNKNOWN or kind is DhcpKind.DECLINE:
+        if message.from_server or message.type_unknown or self.kind is DhcpKind.UNKNOWN or kind is DhcpKind.DECLINE:
             return True
         # Some boot ROMs make the transaction id from the MAC, so it is the same at every boot.
         return kind is self.kind and not (message.type is DhcpType.DISCOVER and self.decided)
@@ -167,7 +177,7 @@ def pair(traffic: Traffic) -> Iterator[DhcpExchange]:
 def _kind(seen: Seen[Dhcp], attempt: _Attempt | None) -> DhcpKind:
     """What a message is about; servers' messages leave that open."""
     message = seen.message
-    if message.from_server:
+    if message.from_server or message.type_unknown:
         return DhcpKind.UNKNOWN
     match message.type:
         case DhcpType.DISCOVER:
@@ -195,6 +205,8 @@ def _request_kind(seen: Seen[Dhcp], attempt: _Attempt | None) -> DhcpKind:
         return DhcpKind.BOOT
     if attempt is not None and attempt.kind is DhcpKind.BOOT:
         return DhcpKind.BOOT  # a client that forgets to name the server it selects
+    if message.cut:
+        return DhcpKind.UNKNOWN
     return DhcpKind.INIT_REBOOT if message.requested_ip is not None else DhcpKind.UNKNOWN
 
 

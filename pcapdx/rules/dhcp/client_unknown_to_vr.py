@@ -156,7 +156,7 @@ def _served(view: View, one: Unanswered) -> Evidence:
 def _particulars(view: View, one: Unanswered, more: tuple[Evidence, ...]) -> ParticularsWithSteps:
     return ParticularsWithSteps(
         subject=Subject(mac=one.mac, vlan=one.vlan),
-        evidence=(cite(view, one.frames, "DHCP DISCOVER; no OFFER, ACK or NAK follows"), *more),
+        evidence=(cite(view, one.frames, one.what), *more),
         filter=f"dhcp.hw.mac_addr == {one.mac}",
         first_ns=one.first_ns,
         last_ns=one.last_ns,
