@@ -1,8 +1,8 @@
 """DHCP and BOOTP over IPv4 (RFC 2131, 2132, 3046, 3396, 3397, 3442, 4702).
 
 ``message`` holds what one packet says, ``options`` reads the option fields, ``exchange`` joins packets. The reader
-starts at the UDP header, since a wrong UDP checksum is one of the ways in which an offer is never accepted. Of a message
-that the snap length cut it yields what is there, from the client's MAC on, and is truncated all the same.
+starts at the UDP header, since a wrong UDP checksum is one of the ways in which an offer is never accepted. Where the
+snap length cut a message it yields what is there, if that is the client's MAC at least, and is truncated all the same.
 """
 
 from collections.abc import Iterator

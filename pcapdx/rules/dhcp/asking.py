@@ -1,8 +1,9 @@
 """Clients that ask in vain: DISCOVERs grouped by client, with what answered whom in the same broadcast domain.
 
-Where the snap length cut the type off, requests of a client without an address stand for DISCOVERs: each of them wants an
-answer too. A REQUEST that selects a server cannot be told from them, so where only one direction may have been recorded
-such requests count only when they come as repetitions do, one after a pause, and the client never uses an address.
+Where the snap length cut the type off, requests of a client without an address stand for DISCOVERs: each of them wants
+an answer too. A REQUEST that selects a server cannot be told from them, so where only one direction may have been
+recorded such requests count only when they come as repetitions do, one after a pause, and the client never uses an
+address.
 """
 
 from itertools import pairwise
@@ -10,6 +11,7 @@ from itertools import pairwise
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Severity
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
@@ -31,6 +33,7 @@ class Unanswered:
     mac: str
     vlan: int
     vni: int | None
+    segment: Segment
     discovers: tuple[Seen[Dhcp], ...]
     enough: bool
     """Three DISCOVERs over ten seconds that had their five seconds each."""
@@ -94,18 +97,19 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
     capture would show the answer. At a wire with tags, a reply in another VLAN is that VLAN's.
     """
     exchanges = view.exchanges(DhcpExchange)
-    answered: dict[tuple[int, int | None], list[DhcpExchange]] = {}
-    asking: dict[tuple[int, int | None, str], list[Seen[Dhcp]]] = {}
+    answered: dict[Segment, list[DhcpExchange]] = {}
+    asking: dict[tuple[Segment, str], list[Seen[Dhcp]]] = {}
     settled: dict[str, int] = {}
     for one in exchanges:
         if one.answered:
-            answered.setdefault((one.vlan, one.vni), []).append(one)
+            answered.setdefault(one.segment, []).append(one)
         if one.chosen_server:
             settled[one.chaddr] = max(one.last_ns, settled.get(one.chaddr, one.last_ns))
-        asking.setdefault((one.vlan, one.vni, one.chaddr), []).extend((*one.discovers, *one.cut_requests))
+        asking.setdefault((one.segment, one.chaddr), []).extend((*one.discovers, *one.cut_requests))
     found = []
-    for (vlan, vni, mac), every in asking.items():
-        here = answered.get((vlan, vni), [])
+    for (segment, mac), every in asking.items():
+        vlan, vni = segment[0], segment[2] if segment[2] >= 0 else None
+        here = answered.get(segment, [])
         served = [_answered_ns(one) for one in here if one.chaddr == mac]
         since = max([*served, settled[mac]] if mac in settled else served, default=None)
         discovers = sorted((one for one in every if since is None or one.ts_ns > since), key=lambda one: one.ts_ns)
@@ -116,7 +120,7 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
         cut = any(one.message.type_unknown for one in discovers)
         if not (enough or (since is None and heard and len(waited) > 1)):
             continue
-        if cut and not heard and not _in_vain(view, mac, vlan, waited):
+        if cut and not heard and not _in_vain(view, mac, segment, waited):
             continue
         others = (one for one in here if one.chaddr != mac and _answered_ns(one) >= discovers[0].ts_ns - STILL_ALIVE)
         found.append(
@@ -124,6 +128,7 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 mac=mac,
                 vlan=vlan,
                 vni=vni,
+                segment=segment,
                 discovers=tuple(discovers),
                 enough=enough,
                 cut=cut,
@@ -134,7 +139,7 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
     return tuple(found)
 
 
-def _in_vain(view: View, mac: str, vlan: int, asked: list[Seen[Dhcp]]) -> bool:
+def _in_vain(view: View, mac: str, segment: Segment, asked: list[Seen[Dhcp]]) -> bool:
     """Whether cut requests can only be repetitions: of one attempt, far enough apart, by a client without an address.
 
     A client that is answered sends its REQUEST within moments of the OFFER, and then uses what it was given.
@@ -147,7 +152,7 @@ def _in_vain(view: View, mac: str, vlan: int, asked: list[Seen[Dhcp]]) -> bool:
         for moments in attempts.values()
     )
     used = any(
-        one.mac == mac and one.vlan == vlan and one.last_ns >= asked[0].ts_ns and not one.ip.startswith(NO_LEASE)
+        one.mac == mac and one.segment == segment and one.last_ns >= asked[0].ts_ns and not one.ip.startswith(NO_LEASE)
         for one in view.bindings
     )
     return repeated and not used

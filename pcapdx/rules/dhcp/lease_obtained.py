@@ -53,7 +53,7 @@ def _of_cut(view: View, exchange: DhcpExchange) -> Iterator[Proof]:
     asked = [one for one in exchange.client_messages if one.message.type_unknown]
     for bound in view.bindings:
         answer = given.get(bound.ip)
-        mine = bound.mac == exchange.chaddr and bound.vlan == exchange.vlan and bound.vni == exchange.vni
+        mine = bound.mac == exchange.chaddr and bound.segment == exchange.segment
         if answer is None or not asked or not mine or bound.last_ns <= answer.ts_ns:
             continue
         if guest is not None and guest.ip and bound.ip not in (guest.ip, *guest.secondary_ips):

@@ -31,6 +31,7 @@ from itertools import pairwise
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.windows import SECOND
@@ -47,12 +48,12 @@ FIRST_BOOT = ("win-", "ip-", "instance-", "desktop-")
 
 def check_identifier(view: View) -> Iterator[Finding]:
     """TMPL006: one finding an identifier and VLAN."""
-    groups: dict[tuple[int, str], list[DhcpExchange]] = {}
+    groups: dict[tuple[Segment, str], list[DhcpExchange]] = {}
     for one in view.exchanges(DhcpExchange):
         identifier = next((seen.message.client_id for seen in one.client_messages if seen.message.client_id), None)
         if identifier is not None and not _by_mac(identifier):
-            groups.setdefault((one.vlan, identifier), []).append(one)
-    for (vlan, identifier), exchanges in groups.items():
+            groups.setdefault((one.segment, identifier), []).append(one)
+    for ((vlan, _, _), identifier), exchanges in groups.items():
         firsts = {one.chaddr: one for one in reversed(exchanges)}
         begun = sorted(firsts.values(), key=lambda one: one.first_ns)
         if len(begun) < 2 or all(later.first_ns - first.first_ns > DAY for first, later in pairwise(begun)):
@@ -102,13 +103,13 @@ def _heard_after(view: View, mac: str, vlan: int, ts_ns: int) -> bool:
 
 def check_name(view: View) -> Iterator[Finding]:
     """TMPL008: one finding a name and VLAN."""
-    groups: dict[tuple[int, str], dict[str, Seen[Dhcp]]] = {}
+    groups: dict[tuple[Segment, str], dict[str, Seen[Dhcp]]] = {}
     for one in view.exchanges(DhcpExchange):
         for seen in one.client_messages:
             name = (seen.message.fqdn or seen.message.hostname or "").lower().partition(".")[0]
             if name and name not in GENERIC and not name.startswith(FIRST_BOOT):
-                groups.setdefault((one.vlan, name), {}).setdefault(one.chaddr, seen)
-    for (vlan, name), clients in groups.items():
+                groups.setdefault((one.segment, name), {}).setdefault(one.chaddr, seen)
+    for ((vlan, _, _), name), clients in groups.items():
         if len(clients) > 1:
             yield NAME.finding(
                 subject=Subject(vlan=vlan, name=name),
