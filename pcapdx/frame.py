@@ -114,6 +114,7 @@ class Frame:
     outer_dst2 = Packed("q")
     outer_dst3 = Packed("q")
     outer_tci = Packed("i")
+    outer_dport = Packed("i")
     ip_version = Packed("h")
     src0 = Packed("q")
     src1 = Packed("q")
