@@ -130,9 +130,9 @@ def differences(capture: Path, oracle: Mapping[str, Any]) -> list[tuple[int, str
     """(frame, group, ours, theirs) wherever they differ for no reason that holds of every capture.
 
     Those reasons are: the frame is a twin; tshark itself calls the frame malformed or cut short, and we claim nothing
-    of it, or of DHCP more than tshark, which stops; of a response whose body is not all there we tell what there is, and tshark waits for the rest; a response
-    without length stands on the last frame of its body here, and on that of the FIN there (on none if the FIN came
-    before bytes in front of it).
+    of it, or of DHCP more than tshark, which stops; of a response whose body is not all there we tell what there is,
+    and tshark waits for the rest; a response without length stands on the last frame of its body here, and on that of
+    the FIN there (on none if the FIN came before bytes in front of it).
     """
     dissected = dissect(capture)
     mine, other = ours(dissected.view), theirs(oracle)
@@ -205,7 +205,7 @@ def _claimed(group: str, record: Mapping[str, Any]) -> bool:
     if group not in record:
         return False
     protocols = record["protocols"].split(":")
-    if group in ("dns", "dhcp", "http", "tls") and ("icmp" in protocols or "icmpv6" in protocols):
+    if group in ("arp", "dns", "dhcp", "http", "tls") and ("icmp" in protocols or "icmpv6" in protocols):
         return False
     ports = {
         port for key in ("udp", "tcp") for side in ("sport", "dport") for port in record.get(key, {}).get(side, ())
