@@ -19,6 +19,8 @@ Behaviour = Callable[[bytes, Direction], Iterable[tuple[float, bytes]]]
 
 _ETH_P_ALL = 3
 _OUTGOING = 4
+_SOL_PACKET, _AUXDATA = 263, 8
+_TAG_VALID = 0x10
 
 
 def insert(lab: Workspace, where: Namespace, tap: str, bridge: str, behave: Behaviour) -> str:
@@ -66,8 +68,19 @@ def _open(where: Namespace, interface: str) -> socket.socket:
         index = socket.if_nametoindex(interface)
     raw.bind((interface, _ETH_P_ALL))
     promiscuous = struct.pack("iHH8s", index, 1, 0, b"")
-    raw.setsockopt(263, 1, promiscuous)  # SOL_PACKET, PACKET_ADD_MEMBERSHIP
+    raw.setsockopt(_SOL_PACKET, 1, promiscuous)  # PACKET_ADD_MEMBERSHIP
+    raw.setsockopt(_SOL_PACKET, _AUXDATA, 1)
     return raw
+
+
+def _with_tag(frame: bytes, beside: list[tuple[int, int, bytes]]) -> bytes:
+    """The frame with the VLAN tag that the kernel took out of what it received."""
+    for level, kind, data in beside:
+        if (level, kind) == (_SOL_PACKET, _AUXDATA):
+            status, tci, tpid = struct.unpack_from("I", data)[0], *struct.unpack_from("HH", data, 16)
+            if status & _TAG_VALID:
+                return frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
+    return frame
 
 
 def _run(lab: Workspace, machine: socket.socket, network: socket.socket, behave: Behaviour) -> None:
@@ -77,9 +90,10 @@ def _run(lab: Workspace, machine: socket.socket, network: socket.socket, behave:
     while not lab.stopping.is_set():
         patience = min(0.2, max(0.0, waiting[0][0] - time.monotonic())) if waiting else 0.2
         for ready in select.select(list(other), [], [], patience)[0]:
-            frame, address = ready.recvfrom(65536)
+            data, beside, _, address = ready.recvmsg(65536, 64)
             if address[2] == _OUTGOING:
                 continue
+            frame = _with_tag(data, beside)
             target, direction = other[ready]
             for delay, changed in behave(frame, direction):
                 heapq.heappush(waiting, (time.monotonic() + delay, next(order), target, changed))
