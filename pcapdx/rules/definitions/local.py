@@ -13,6 +13,7 @@ from pcapdx.frame import SENT, Frame
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.vantage import Role
 
+ARP, ARP_BYTES = 0x0806, 28
 WIRE_BYTES, TAG_BYTES = 60, 4
 """The least that a wire carries, checksum excluded, and what a tag adds where a switch put it on."""
 
@@ -82,5 +83,7 @@ def from_here(view: View, frame: Frame) -> bool | None:
         return None
     if frame.wire_bytes < WIRE_BYTES:
         return True
-    padded = frame.wire_bytes <= WIRE_BYTES + TAG_BYTES * frame.tag_count and frame.end_offset < frame.captured_bytes
-    return False if padded else None
+    if frame.wire_bytes > WIRE_BYTES + TAG_BYTES * frame.tag_count:
+        return None
+    end = frame.link_offset + ARP_BYTES if frame.ethertype == ARP else frame.end_offset
+    return False if end < frame.captured_bytes else None

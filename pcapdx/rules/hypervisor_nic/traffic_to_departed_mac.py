@@ -32,7 +32,7 @@ from pcapdx.dissect import Seen
 from pcapdx.frame import mac_text
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.local import from_here
+from pcapdx.rules.definitions.local import from_here, is_local
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import cite, duration, in_vlan, listed
@@ -71,7 +71,12 @@ def _departed(view: View) -> Iterator[Finding]:
         away = [one for one in far if one.ts_ns > near[-1].ts_ns]
         if len(away) < len(far) or (not away and last_sent.get((vlan, mac), 0) > near[-1].ts_ns):
             continue  # on both sides at once, or it spoke on in frames that do not tell from where
-        late = [one for one in received.get((vlan, address), ()) if one.ts_ns >= near[-1].ts_ns + GONE]
+        late = [
+            one
+            for one in received.get((vlan, address), ())
+            # what this host itself sends goes out, to wherever the machine is
+            if one.ts_ns >= near[-1].ts_ns + GONE and is_local(view, one.frame.eth_src) is False
+        ]
         if len(late) >= REPETITION and late[-1].ts_ns - late[0].ts_ns >= GONE:
             yield _finding(view, vlan, mac, near, away, late)
 
