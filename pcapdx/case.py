@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pcapdx.capture.records import CaptureFacts
 from pcapdx.dissect import Conversation, Dissector, Seen, Traffic, in_time_order
 from pcapdx.flowtable import FlowTable
-from pcapdx.frame import ip_text, mac_text
+from pcapdx.frame import Segment, ip_text, mac_text, segment_of
 from pcapdx.model import Anomaly, InternalError
 from pcapdx.path.route import Route
 from pcapdx.path.trail import Trail
@@ -52,6 +52,13 @@ class Talker:
     odd_ttl: int
     """IP frames that had passed a router."""
     tagged: int
+    inner_vlan: int | None = None
+    """Second VLAN id of double-tagged frames (QinQ)."""
+
+    @property
+    def segment(self) -> Segment:
+        """Equal for all of one broadcast domain; see :attr:`pcapdx.frame.Frame.segment`."""
+        return segment_of(self.vlan, self.inner_vlan, self.vni)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,13 @@ class Binding:
     last_ns: int
     first_frame: int
     last_frame: int
+    inner_vlan: int | None = None
+    """Second VLAN id of double-tagged frames (QinQ)."""
+
+    @property
+    def segment(self) -> Segment:
+        """Equal for all of one broadcast domain; see :attr:`pcapdx.frame.Frame.segment`."""
+        return segment_of(self.vlan, self.inner_vlan, self.vni)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +292,11 @@ def _seen(value: int) -> int | None:
     return None if value < 0 else value
 
 
+def _inner(key: int) -> int | None:
+    """The second VLAN id in a ``vlan_key``; a second tag of id 0 is none."""
+    return key >> 12 & 0xFFF or None
+
+
 _TALKER = {column.name: place for place, column in enumerate(TALKER_COLUMNS)}
 _BINDING = {column.name: place for place, column in enumerate(BINDING_COLUMNS)}
 _REPEAT = {column.name: place for place, column in enumerate(REPEAT_COLUMNS)}
@@ -308,6 +327,7 @@ def _talker(row: tuple[Any, ...]) -> Talker:
         addresses=at("addresses"),
         odd_ttl=at("odd_ttl"),
         tagged=at("tagged"),
+        inner_vlan=_inner(at("vlan_key")),
     )
 
 
@@ -326,6 +346,7 @@ def _binding(row: tuple[Any, ...]) -> Binding:
         last_ns=at("last_ns"),
         first_frame=at("first_frame"),
         last_frame=at("last_frame"),
+        inner_vlan=_inner(at("vlan_key")),
     )
 
 

@@ -51,6 +51,8 @@ class Guest:
     password_reset: bool = False
     """A password reset was asked for before this capture."""
     os: str = ""
+    default_nic: bool | None = None
+    """This NIC is the instance's default one, by which it reaches other networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,19 +47,39 @@ def write(path: Path, header: bytes, records: list[Record]) -> Path:
     return path
 
 
-def wire(local: Collection[str]) -> Step:
+def wire(local: Collection[str], until: Callable[[], float] | None = None) -> Step:
     """Pad what arrived from the physical wire to 60 bytes as the sending NIC does; veth pairs never pad.
 
-    ``local`` are the MACs of this side: what they send is seen before the NIC has padded it.
+    ``local`` are the MACs of this side: what they send is seen before the NIC has padded it; at ``until`` (seconds
+    since 1970, asked when the recording is over) they moved to another.
     """
     ours = {bytes.fromhex(mac.replace(":", "")) for mac in local}
 
     def step(path: Path) -> Path:
         header, records = read(path)
+        moved = until() if until else float("inf")
         padded = [
-            (sec, frac, max(size, 60), data.ljust(60, b"\0")) if data[6:12] not in ours else (sec, frac, size, data)
+            (sec, frac, size, data)
+            if data[6:12] in ours and sec + frac / 1e6 < moved
+            else (sec, frac, max(size, 60), data.ljust(60, b"\0"))
             for sec, frac, size, data in records
         ]
+        return write(path.with_suffix(".wire.pcap"), header, padded)
+
+    return step
+
+
+def wire_from(*addresses: str) -> Step:
+    """Pad ARP of these senders' addresses, as :func:`wire` does by MAC; for machines that share one."""
+    theirs = {bytes(map(int, address.split("."))) for address in addresses}
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        padded = []
+        for sec, frac, size, data in records:
+            arp = data.find(b"\x08\x06\x00\x01\x08\x00\x06\x04", 12, 24)
+            remote = arp >= 0 and data[arp + 16 : arp + 20] in theirs
+            padded.append((sec, frac, max(size, 60), data.ljust(60, b"\0")) if remote else (sec, frac, size, data))
         return write(path.with_suffix(".wire.pcap"), header, padded)
 
     return step

@@ -41,6 +41,7 @@ from tests.dissectors import (
     test_rpc,
     test_ssh,
     test_tls,
+    test_vxlan,
 )
 from tests.dissectors import test_password_server as test_password
 from tests.dissectors.feeding import CLIENT, SERVER, flow, frame
@@ -60,6 +61,7 @@ def seeds() -> list[bytes]:
         "icmp": [test_icmp.ECHO, test_icmp.TOO_BIG, test_icmp.TOO_BIG_6],
         "dhcp": [test_dhcp.ACK, test_dhcp.message(1, (55, b"\1\3"), (119, b"\3eng\7example\0"))],
         "dns": [test_dns.QUERY, test_dns.ANSWER],
+        "vxlan": [test_vxlan.HEADER],
     }
     web = [test_http.GET, test_http.POST, test_http.OK, test_http.CHUNKED, test_http.UNTIL_CLOSE]
     web += [test_password.ask(), test_password.HEADERS + test_password.PASSWORD, test_password.SOCAT]
