@@ -56,6 +56,19 @@ class Guest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """Where a host's NIC is to be cabled to, as the plan of the racks has it."""
+
+    name: str
+    """The NIC, as its capture is named on the command line (``kvm1-eth1:nic=FILE``) or as the host calls it."""
+    switch: str = ""
+    port: str = ""
+    """``Ethernet1/7``; ``Eth1/7`` is the same."""
+    native_vlan: int | None = None
+    """The VLAN of untagged frames on that port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Management:
     """Management servers and the networks they and the hosts are in."""
 
@@ -102,6 +115,7 @@ class Site:
     network: tuple[Network, ...] = ()
     router: tuple[Router, ...] = ()
     guest: tuple[Guest, ...] = ()
+    uplink: tuple[Uplink, ...] = ()
     management: Management = field(default_factory=Management)
     storage: Storage = field(default_factory=Storage)
     public: Public = field(default_factory=Public)
@@ -192,7 +206,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
             return mac_text(mac_int(value.replace("-", ":")))
         except ValueError:
             raise SiteError(f"{where}: a MAC such as 02:00:4c:9f:00:0a is expected, not {value!r}") from None
-    if key in ("vlan", "trunk_vlans") and not 0 <= value <= 4094:
+    if key in ("vlan", "trunk_vlans", "native_vlan") and not 0 <= value <= 4094:
         raise SiteError(f"{where}: a VLAN id from 0 (untagged) to 4094 is expected, not {value}")
     if key == "type" and value not in _TYPES:
         raise SiteError(f"{where}: one of {', '.join(_TYPES)} is expected, not {value!r}")

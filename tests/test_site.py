@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pcapdx.errors import SiteError
-from pcapdx.site import Console, Guest, Network, Router, Site, load_site
+from pcapdx.site import Console, Guest, Network, Router, Site, Uplink, load_site
 
 WHOLE = """
 name = "lab"
@@ -36,6 +36,12 @@ ip = "10.1.1.57"
 secondary_ips = ["10.1.1.58"]
 password_reset = true
 
+[[uplink]]
+name = "kvm1-eth1"
+switch = "tor-1"
+port = "Ethernet1/7"
+native_vlan = 1
+
 [management]
 servers = ["192.0.2.10"]
 networks = ["192.0.2.0/24"]
@@ -61,6 +67,7 @@ def test_a_whole_profile(tmp_path: Path) -> None:
     assert site.network[0].dns == ("10.1.1.1", "2001:db8::1")
     assert site.router == (Router(name="r-12-VM", mac="02:00:4c:9f:00:0a", ips=("10.1.1.1", "203.0.113.1")),)
     assert site.guest[0].mac == "02:00:4c:9f:00:0b"
+    assert site.uplink == (Uplink(name="kvm1-eth1", switch="tor-1", port="Ethernet1/7", native_vlan=1),)
     assert site.console == Console(
         domain="console.example.com", addresses=("203.0.113.9",), nat={"203.0.113.9": "10.9.0.9"}
     )
@@ -105,6 +112,7 @@ def test_who_is_who(tmp_path: Path) -> None:
         ("network = ['x']", "network[0]: a table is expected"),
         ("trunk_vlans = [5000]", "trunk_vlans[0]: a VLAN id"),
         ("security_groups = 'yes'", "bool expected, not 'yes'"),
+        ("[[uplink]]\nport = 'Eth1/7'", "uplink[0]: name expected"),
         ("console = 3", "console: a table is expected"),
         ("[console]\nnat = ['x']", "a table of addresses is expected"),
         ("[console]\nnat = {x = '10.0.0.1'}", "an IP address is expected, not 'x'"),

@@ -14,10 +14,7 @@ vrrp_instance inside_network {{
     virtual_router_id 51
     priority {priority}
     advert_int 1
-    authentication {{
-        auth_type PASS
-        auth_pass WORD
-    }}
+    {more}
     virtual_ipaddress {{
         {network.gateway}/{network.length} brd + dev eth0
     }}
@@ -25,10 +22,29 @@ vrrp_instance inside_network {{
 """
 
 
-def keepalived(router: Router, network: GuestNetwork, *, priority: int) -> None:
-    """Let a router take part in the election for the network's gateway address."""
+PASSWORD = "k3epAl1v"
+_AUTHENTICATION = f"""authentication {{
+        auth_type PASS
+        auth_pass {PASSWORD}
+    }}"""
+_PEER = """unicast_peer {{
+        {peer}
+    }}"""
+
+
+def keepalived(
+    router: Router, network: GuestNetwork, *, priority: int, version: int = 2, peer: str = "", vmac: bool = False
+) -> None:
+    """Let a router take part in the election for the network's gateway address.
+
+    With a ``peer`` it speaks to that address alone instead of the group; with ``vmac`` from the virtual router's MAC.
+    """
     name = router.ns.name
-    conf = router.lab.file(f"{name}/keepalived.conf", _CONF.format(network=network, priority=priority))
+    more = [_AUTHENTICATION if version == 2 else "version 3"]
+    more += [_PEER.format(peer=peer)] if peer else []
+    more += ["use_vmac"] if vmac else []
+    text = _CONF.format(network=network, priority=priority, more="\n    ".join(more))
+    conf = router.lab.file(f"{name}/keepalived.conf", text)
     folder = router.lab.folder / name
     files = ("-p", f"{folder}/ka.pid", "-r", f"{folder}/vrrp.pid", "-b", f"{folder}/check.pid")
     router.ns.spawn("keepalived", "-n", "-P", "-l", "-f", str(conf), *files)

@@ -27,7 +27,7 @@ MOST_UNPACKED_BYTES = 1 << 30
 
 WHOLE_LAYERS = frozenset([
     "frame", "eth", "vlan", "ieee8021ad", "sll", "arp", "ip", "ipv6", "icmp", "icmpv6", "udp", "tcp", "dhcp", "dhcpv6",
-    "dns", "tls", "lldp", "cdp", "stp", "vrrp", "lacp", "slow", "gre", "vxlan", "geneve",
+    "igmp", "llc", "dns", "tls", "lldp", "cdp", "stp", "vrrp", "lacp", "slow", "gre", "vxlan", "geneve",
 ])  # fmt: skip
 HARMLESS = {
     "http": frozenset([

@@ -31,9 +31,10 @@ from pcapdx.plugins import load
 from pcapdx.sieve.engine import Sieve
 from pcapdx.site import Site
 from pcapdx.vantage import CaptureArgument
+from tests.dissectors import oracle_layer2 as layer2
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
-GROUPS = ("vlan", "arp", "icmp", "icmp6", "dhcp", "dns", "http", "tls", "certificates")
+GROUPS = ("vlan", "arp", "icmp", "icmp6", "dhcp", "dns", "http", "tls", "certificates", *layer2.GROUPS)
 LINUX_VXLAN = 8472
 DNS_PORTS, DHCP_PORTS = frozenset({53, 5353, 5355}), frozenset({67, 68})
 
@@ -183,6 +184,8 @@ def _comparable(group: str, found: Any) -> Any:
     """tshark's facts without those that no message has."""
     if group == "arp":
         return {key: values for key, values in found.items() if key != "duplicate_ip"}
+    if group in layer2.GROUPS:
+        return layer2.comparable(group, found)
     if group == "tls":
         return {key: found[key] for key in _TLS if key in found}
     if group == "http":
@@ -234,6 +237,8 @@ def _told(seen: Seen[Any]) -> Iterator[tuple[str, Any]]:
             yield "http", _http_message(message)
         case ClientHello() | ServerHello() | CertificateChain() | HandshakeMessage() | Alert():
             yield from _tls_message(message)
+        case _:
+            yield from layer2.told(message)
 
 
 def _given(value: Any) -> list[Any]:

@@ -21,6 +21,10 @@ EXPECTED: dict[str, tuple[str, frozenset[tuple[int, str]]]] = {
         frozenset({(8, "tls"), (10, "tls"), (10, "certificates"), (12, "tls"), (14, "tls")}),
     ),
     "arkime/nflog.pcap": ("link type NFLOG is not read", frozenset({(4, "http")})),
+    "arkime/wireshark-lldp.pcap": (
+        "a time to live twice more: we take the first one",
+        frozenset({(1, "lldp")}),
+    ),
     "nDPI/WebattackRCE.pcap": (
         "a space within the target: we take the version from the end of the line, tshark cuts at the first space",
         frozenset({(535, "http")}),
@@ -39,8 +43,8 @@ EXPECTED: dict[str, tuple[str, frozenset[tuple[int, str]]]] = {
     ),
     "tcpdump/arp-oobr.pcap": ("fuzzed: hardware type 19, which tshark takes for ATM", frozenset({(1166, "arp")})),
     "tcpdump/various_gre.pcap": (
-        "Cisco metadata within GRE is not followed",
-        frozenset((frame, "icmp") for frame in range(25, 35)),
+        "Cisco metadata and CDP right within GRE are not followed",
+        frozenset({*((frame, "icmp") for frame in range(25, 35)), (49, "cdp"), (63, "cdp")}),
     ),
     "zeek/get-to-ssh-server.pcap": (
         "HTTP sent to port 22: we look at the first byte, tshark at the port",

@@ -27,20 +27,27 @@ from pcapdx.dissect import (
 from pcapdx.plugins import load
 from tests.dissectors import (
     test_arp,
+    test_cdp,
     test_dhcp,
     test_dns,
     test_dot1q,
     test_http,
     test_icmp,
+    test_igmp,
     test_iscsi,
+    test_lacp,
+    test_lldp,
     test_metadata,
+    test_mld,
     test_mysql,
     test_ntp,
     test_openflow,
     test_rfb,
     test_rpc,
     test_ssh,
+    test_stp,
     test_tls,
+    test_vrrp,
     test_vxlan,
 )
 from tests.dissectors import test_password_server as test_password
@@ -62,6 +69,13 @@ def seeds() -> list[bytes]:
         "dhcp": [test_dhcp.ACK, test_dhcp.message(1, (55, b"\1\3"), (119, b"\3eng\7example\0"))],
         "dns": [test_dns.QUERY, test_dns.ANSWER],
         "vxlan": [test_vxlan.HEADER],
+        "lldp": [test_lldp.SUMMIT, test_lldp.MAC_PORT],
+        "cdp": [test_cdp.SWITCH, test_cdp.VERSION_1],
+        "lacp": [test_lacp.UNIT, test_lacp.LONELY],
+        "stp": [test_stp.PLAIN, test_stp.RAPID, test_stp.NOTIFICATION, test_stp.PVST],
+        "vrrp": [test_vrrp.PASSWORD, test_vrrp.VERSION_3],
+        "igmp": [test_igmp.QUERY_2, test_igmp.QUERY_3, test_igmp.LEAVE, test_igmp.REPORT_3],
+        "mld": [test_mld.QUERY, test_mld.QUERY_2, test_mld.REPORT_2],
     }
     web = [test_http.GET, test_http.POST, test_http.OK, test_http.CHUNKED, test_http.UNTIL_CLOSE]
     web += [test_password.ask(), test_password.HEADERS + test_password.PASSWORD, test_password.SOCAT]

@@ -102,6 +102,7 @@ def dhcp_two_active_routers(lab: Lab) -> None:
     for router in routers:
         lab.shows(f"{_OFFER} && eth.src == {router.mac}")
         lab.shows(f"vrrp && eth.src == {router.mac}", 5)
+    lab.fault("PHYS008", "vrrp")
     lab.fault("DHCP015", "dhcp.type == 2 || vrrp")
     for code in ("DHCP013", "DHCP018", "HYP015", "DHCP012", "DHCP011"):
         lab.consequence(code)

@@ -26,6 +26,10 @@ Look at the link's counters and at the switch port.
 
 from collections.abc import Iterator
 
+from dissectors.cdp import Cdp
+from dissectors.lacp import Lacp
+from dissectors.lldp import Lldp
+from dissectors.stp import Bpdu
 from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
@@ -52,6 +56,8 @@ def check(view: View) -> Iterator[Finding]:
     if not any(one.short or one.out for one in senders) or any(one.padded or one.into for one in senders):
         return
     if any(is_local(view, one.mac) is False or one.received for one in senders):
+        return
+    if _speaks_from_afar(view):
         return
     asking = [found for vlan in view.vlans if (found := unanswered(view, vlan)) is not None]
     if not asking:
@@ -89,6 +95,13 @@ def check(view: View) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _speaks_from_afar(view: View) -> bool:
+    """Whether a sender of control protocols shows nothing that is this host's: then it is most likely the switch."""
+    short = {one.mac for one in view.talkers if one.short or one.out}
+    kinds: tuple[type[object], ...] = (Bpdu, Cdp, Lacp, Lldp)
+    return any(one.frame.eth_src not in short for kind in kinds for one in view.messages(kind))
 
 
 RULE = Rule(

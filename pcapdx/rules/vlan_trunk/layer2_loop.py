@@ -158,6 +158,7 @@ RULE = Rule(
     check=check,
     explains=(
         "VLAN007",
+        "VLAN012",
         "HYP015",
         "VLAN019",
         "DHCP020",

@@ -230,6 +230,7 @@ RULE = Rule(
         "HOST007",
         "META002",
         "META007",
+        "PHYS008",
         "PWD003",
         "PWD011",
         "SG001",

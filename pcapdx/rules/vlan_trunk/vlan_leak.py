@@ -125,5 +125,5 @@ RULE = Rule(
     topic=Topic.VLAN_TRUNK,
     severity=Severity.ERROR,
     check=check,
-    explains=("VLAN008", "HYP017", "HYP015", "DHCP013"),
+    explains=("VLAN008", "HYP017", "HYP015", "DHCP013", "PHYS008"),
 )

@@ -1,0 +1,178 @@
+"""HYP022 vxlan-multicast-unserved: VXLAN goes to a multicast group that nobody on this side has asked for.
+
+What it does
+------------
+At an underlay NIC, takes hosts that send VXLAN to a multicast group. One that answers the querier's questions for other
+groups and not for this one will get nothing from it. Where reports are seen and nobody asks for more than four minutes,
+switches that snoop IGMP would forget the members: a remark.
+
+Why it matters
+--------------
+Broadcasts of the guest network (ARP, DHCP) travel by this group: who is not a member gets none, while unicast between
+hosts that know each other works.
+
+Common causes
+-------------
+More than 20 groups on a host (``net.ipv4.igmp_max_memberships``, issue 3010); a firewall that drops IGMP; no querier in
+the underlay VLAN.
+
+What else it could be
+---------------------
+Reports of another host that were seen in its place (IGMP version 2 lets one answer for all). An underlay without
+snooping needs neither reports nor queries. EVPN has no such groups and is not concerned.
+
+Next steps
+----------
+Look at the host's memberships and at who is the querier.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from dissectors.arp import Arp
+from dissectors.dhcp import Dhcp
+from dissectors.igmp import IgmpQuery, IgmpReport
+from dissectors.ipv6_nd import NeighborSolicitation
+from pcapdx.case import View
+from pcapdx.dissect import Seen
+from pcapdx.frame import Frame
+from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.rule import Rule
+from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.rules.definitions.windows import SECOND
+from pcapdx.rules.definitions.wording import cite, duration, listed, times
+
+QUERIES = 2
+"""Without a report for the group: a single answer may be lost."""
+SLACK = 1 * SECOND
+USED_FOR = 60 * SECOND
+NO_QUERY = 260 * SECOND
+"""Two query intervals of 125 s and a response time (RFC 3376, 8.4): members are forgotten then."""
+VXLAN = 1
+Sent = Mapping[tuple[str, str], Sequence[Frame]]
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding a host and group, or one remark."""
+    sent = _sent_to_groups(view)
+    queries, reports = view.messages(IgmpQuery), view.messages(IgmpReport)
+    if not sent or not reports:
+        return
+    for (host, group), frames in sent.items():
+        missed = _unreported(view, host, group, queries, reports)
+        if len(missed) >= QUERIES and frames[-1].ts_ns - frames[0].ts_ns >= USED_FOR // 2:
+            yield _unserved(view, host, group, frames, missed)
+    longest = max((frames[-1].ts_ns - frames[0].ts_ns for frames in sent.values()), default=0)
+    if not queries and longest >= NO_QUERY and view.duration_ns >= NO_QUERY:
+        yield _nobody_asks(view, sent, reports)
+
+
+@once_a_view
+def _sent_to_groups(view: View) -> Sent:
+    """By host (VTEP) and group, the frames of guests' broadcasts that it sent there, in time order."""
+    found: dict[tuple[str, str], list[Frame]] = {}
+    for kind in (Arp, Dhcp, NeighborSolicitation):
+        every: Sequence[Seen[object]] = view.messages(kind)
+        for one in every:
+            source, group = one.frame.outer_src, one.frame.outer_dst
+            if one.frame.tunnel == VXLAN and source is not None and group is not None and _is_group(group):
+                found.setdefault((source, group), []).append(one.frame)
+    return {key: sorted(frames, key=lambda one: one.ts_ns) for key, frames in found.items()}
+
+
+def _is_group(ip: str) -> bool:
+    return ip.split(".", 1)[0] in {str(first) for first in range(224, 240)}
+
+
+def _unreported(
+    view: View, host: str, group: str, queries: Sequence[Seen[IgmpQuery]], reports: Sequence[Seen[IgmpReport]]
+) -> list[Seen[IgmpQuery]]:
+    """Queries that the host answered for other groups while nobody answered for this one."""
+    missed = []
+    for query in queries:
+        end_ns = query.ts_ns + query.message.response_ms * 1_000_000 + SLACK
+        if not query.message.general or view.last_ns < end_ns:
+            continue
+        answers = [one for one in reports if query.ts_ns <= one.ts_ns <= end_ns]
+        if any(group in one.message.joined for one in answers):
+            return []
+        if any(one.frame.src == host and one.message.joined for one in answers):
+            missed.append(query)
+    return missed
+
+
+def _unserved(view: View, host: str, group: str, frames: Sequence[Frame], missed: Sequence[Seen[IgmpQuery]]) -> Finding:
+    others = {
+        joined: one.number
+        for one in view.messages(IgmpReport)
+        if one.frame.src == host and one.ts_ns >= missed[0].ts_ns
+        for joined in one.message.joined
+    }
+    vnis = listed(sorted({frame.vni for frame in frames}))
+    return RULE.finding(
+        subject=Subject(ip=host, server=group),
+        confidence=Confidence.LIKELY,
+        summary=(
+            f"{host} sends VXLAN {vnis} to {group} and never reports that it wants that group: "
+            f"asked {times(len(missed))} it answered for {listed(list(others)[:3])} only."
+        ),
+        evidence=(
+            cite(view, (frame.number for frame in frames), f"guests' broadcasts from {host} to {group}"),
+            cite(view, (one.number for one in missed), "general queries"),
+            cite(view, list(others.values())[:4], f"reports of {host} for other groups"),
+        ),
+        filter=f"igmp || (vxlan && ip.dst == {group})",
+        first_ns=frames[0].ts_ns,
+        last_ns=frames[-1].ts_ns,
+        alternatives=("a switch without IGMP snooping sends the group everywhere, and nothing is missed",),
+        next_steps=(
+            NextStep(
+                where=f"host {host}",
+                command="sysctl net.ipv4.igmp_max_memberships; ip maddr show; cat /proc/net/igmp",
+                meaning=f"{group} is not there, and as many groups as the limit: raise it to 200",
+            ),
+            NextStep(
+                where=f"host {host}",
+                command="iptables-save | grep -i igmp; nft list ruleset | grep -i igmp",
+                meaning="a rule that drops IGMP keeps the reports in",
+            ),
+        ),
+    )
+
+
+def _nobody_asks(view: View, sent: Sent, reports: Sequence[Seen[IgmpReport]]) -> Finding:
+    groups = list(dict.fromkeys(group for _, group in sent))
+    every = [frame for frames in sent.values() for frame in (frames[0], frames[-1])]
+    return RULE.finding(
+        subject=Subject(),
+        severity=Severity.INFO,
+        confidence=Confidence.POSSIBLE,
+        summary=(
+            f"VXLAN uses the groups {listed(groups[:4])}, and in {duration(view.duration_ns)} nobody asked who wants "
+            "them: switches that snoop IGMP forget the members."
+        ),
+        evidence=(
+            cite(view, (frame.number for frame in every), "VXLAN to the groups"),
+            cite(view, (one.number for one in reports), "reports: IGMP is seen here, but no query"),
+        ),
+        filter="igmp || vxlan",
+        first_ns=view.first_ns,
+        last_ns=view.last_ns,
+        alternatives=("the underlay does not snoop, and every port gets every group",),
+        next_steps=(
+            NextStep(
+                where="underlay switch",
+                command="show ip igmp snooping querier; show ip igmp snooping groups",
+                meaning="snooping on and no querier: switch one on in this VLAN",
+            ),
+        ),
+    )
+
+
+RULE = Rule(
+    code="HYP022",
+    name="vxlan-multicast-unserved",
+    topic=Topic.HYPERVISOR_NIC,
+    severity=Severity.WARNING,
+    check=check,
+    explains=("DHCP001", "DHCP010", "DHCP020", "VLAN019"),
+)

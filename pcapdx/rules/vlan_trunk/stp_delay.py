@@ -1,0 +1,220 @@
+"""VLAN009 stp-delay-after-linkup: a switch port waits half a minute before it forwards.
+
+What it does
+------------
+At a physical NIC, finds a time of ten seconds to a minute in which this host asks in vain and hears nothing but control
+protocols, spanning tree units among them, and after which it is answered. That the port was the reason is told by the
+switch's own rapid units, which say that it discards and then that it forwards, or by two peers and more that begin to
+answer within two seconds.
+
+Why it matters
+--------------
+Who boots or moves in that time is cut off: network boot and DHCP give up, agents and storage reconnect late.
+
+Common causes
+-------------
+A switch port towards a host that is no edge port (portfast); a bridge on the host with a forward delay of its own.
+
+What else it could be
+---------------------
+A peer that boots slowly: then others answer before it. A port that is in a bundle waits for LACP, not for the tree.
+
+Next steps
+----------
+Make the switch's ports towards hosts edge ports, with BPDU guard.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from dissectors.arp import Arp, ArpExchange
+from dissectors.dhcp import Dhcp, DhcpExchange
+from dissectors.icmp import Icmp
+from dissectors.lacp import Lacp
+from dissectors.stp import Bpdu
+from pcapdx.case import View
+from pcapdx.dissect import Seen
+from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.rule import Rule
+from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.switch_ports import switch_port
+from pcapdx.rules.definitions.windows import REPETITION, SECOND
+from pcapdx.rules.definitions.wording import at_least, cite, duration
+from pcapdx.values import dataclass
+from pcapdx.vantage import Role
+
+SHORTEST, LONGEST = 10 * SECOND, 60 * SECOND
+"""Two forward delays of four seconds at least (802.1D allows no less), of fifteen by default."""
+SHORTEST_BY_TIME = 20 * SECOND
+TOGETHER = 2 * SECOND
+HELLO = 4 * SECOND
+"""A hello time and its jitter twice: a unit that says that the port forwards comes as late as that."""
+PEERS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dark:
+    """A time without answers."""
+
+    asked: tuple[tuple[int, int], ...]
+    """(Time, frame) of each request in it."""
+    targets: frozenset[str]
+    """Addresses asked for by ARP in it."""
+    first_ns: int
+    opened_ns: int
+    """When the first frame that is no control protocol came in."""
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding at most."""
+    role = view.vantage.role
+    if role is Role.ANY or (role is not None and not role.is_wire):
+        return
+    units = [
+        one for one in view.messages(Bpdu) if not one.frame.tunnel and is_local(view, one.frame.eth_src) is not True
+    ]
+    dark = _dark(view) if units else None
+    if dark is None:
+        return
+    within = [one for one in units if dark.first_ns - TOGETHER <= one.ts_ns <= dark.opened_ns]
+    if len(within) < REPETITION or any(one.message.forwards for one in within if one.ts_ns < dark.opened_ns - HELLO):
+        return
+    waiting = [one for one in within if one.message.forwards is False and one.message.role == "designated"]
+    forwarding = any(one.message.forwards for one in units if abs(one.ts_ns - dark.opened_ns) <= HELLO)
+    by_flags = forwarding and len(waiting) >= REPETITION and waiting[-1].ts_ns - waiting[0].ts_ns >= SHORTEST - TOGETHER
+    answered = _answered_at_once(view, dark)
+    in_bundle = any(dark.first_ns <= one.ts_ns <= dark.opened_ns for one in view.messages(Lacp))
+    by_time = dark.opened_ns - dark.first_ns >= SHORTEST_BY_TIME and len(answered) >= PEERS and not in_bundle
+    if by_flags or by_time:
+        yield _finding(view, dark, waiting or within, answered, sure=by_flags)
+
+
+def _dark(view: View) -> Dark | None:
+    """The last stretch before the first answer in which this host asked and nobody else was heard."""
+    heard = sorted(_heard_ns(view))
+    asked = sorted(_asked(view))
+    if not heard or not asked:
+        return None
+    bounds = [view.first_ns, *heard]
+    for before, opened in zip(bounds, heard, strict=False):
+        within = [one for one in asked if before <= one[0] < opened]
+        if len(within) < REPETITION or opened - before < SHORTEST:
+            continue
+        first_ns = within[0][0]
+        if before > view.first_ns and first_ns - before > LONGEST:
+            continue
+        if SHORTEST <= opened - first_ns <= LONGEST:
+            return Dark(
+                asked=tuple(one[:2] for one in within),
+                targets=frozenset(target for _, _, target in within if target),
+                first_ns=first_ns,
+                opened_ns=opened,
+            )
+    return None
+
+
+def _asked(view: View) -> Iterator[tuple[int, int, str]]:
+    """Requests of those whose frames left by this NIC: time, frame, and the address asked for by ARP."""
+    for arp in view.exchanges(ArpExchange):
+        if arp.vni is None and arp.asker_ip != "0.0.0.0" and is_local(view, arp.asker_mac) is True:
+            yield from ((one.ts_ns, one.number, arp.target_ip) for one in arp.requests)
+    for dhcp in view.exchanges(DhcpExchange):
+        if dhcp.vni is None and is_local(view, dhcp.chaddr) is not False:
+            yield from ((one.ts_ns, one.number, "") for one in dhcp.discovers)
+
+
+def _heard_ns(view: View) -> Iterator[int]:
+    """Times of frames that came in and are no control protocol, as far as they are known one by one."""
+    senders: Mapping[str, bool | None] = {one.mac: is_local(view, one.mac) for one in view.talkers if one.sent}
+    asking = {one.asker_mac for one in view.exchanges(ArpExchange)} | {
+        one.chaddr for one in view.exchanges(DhcpExchange)
+    }
+    for kind in (Arp, Icmp, Dhcp):
+        seen: Sequence[Seen[object]] = view.messages(kind)
+        for one in seen:
+            mac = one.frame.eth_src
+            if mac is not None and not one.frame.tunnel and _came_in(mac, senders.get(mac), asking):
+                yield one.ts_ns
+    for talker in view.talkers:
+        if (
+            talker.sent
+            and talker.vni is None
+            and senders.get(talker.mac) is False
+            and not _only_control(view, talker.mac)
+        ):
+            yield from (moment for moment in (talker.first_ns, talker.last_ns) if moment is not None)
+
+
+def _came_in(mac: str, local: bool | None, asking: set[str]) -> bool:
+    return local is False or (local is None and mac not in asking)
+
+
+def _only_control(view: View, mac: str) -> bool:
+    """Whether a sender may have sent nothing but control protocols: no IP, no address, no unicast."""
+    mine = [one for one in view.talkers if one.mac == mac and one.sent]
+    bound = any(one.mac == mac for one in view.bindings)
+    return not bound and all(not one.ip_frames and one.sent == one.broadcasts for one in mine)
+
+
+def _answered_at_once(view: View, dark: Dark) -> list[tuple[str, int]]:
+    """Those who were asked for in vain and speak within two seconds of the first frame: who, and the frame."""
+    end_ns = dark.opened_ns + TOGETHER
+    found: dict[str, int] = {}
+    for one in view.messages(Arp):
+        if dark.opened_ns <= one.ts_ns <= end_ns and one.message.sender_ip in dark.targets:
+            found.setdefault(one.message.sender_ip, one.number)
+    for other in view.messages(Icmp):
+        if dark.opened_ns <= other.ts_ns <= end_ns and other.frame.src in dark.targets:
+            found.setdefault(other.frame.src, other.number)
+    for answer in (one for exchange in view.exchanges(DhcpExchange) for one in exchange.server_messages):
+        if dark.opened_ns <= answer.ts_ns <= end_ns and answer.frame.eth_src is not None:
+            found.setdefault(answer.frame.eth_src, answer.number)
+    return list(found.items())
+
+
+def _finding(
+    view: View, dark: Dark, units: Sequence[Seen[Bpdu]], answered: Sequence[tuple[str, int]], *, sure: bool
+) -> Finding:
+    waited = duration(dark.opened_ns - dark.first_ns)
+    bridge = next((one.message.bridge.mac for one in units if one.message.bridge is not None), "")
+    said = (
+        "the switch's units say that it discards and learns" if sure else "of the switch only spanning tree was heard"
+    )
+    return RULE.finding(
+        subject=Subject(),
+        confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
+        summary=(
+            f"The switch port kept this host waiting: it asked {at_least(view, len(dark.asked), 'arp')} in {waited} "
+            f"without an answer while {said}; then answers came."
+        ),
+        evidence=(
+            cite(view, (number for _, number in dark.asked), "requests in that time, none answered"),
+            cite(view, (one.number for one in units), f"spanning tree units of bridge {bridge} meanwhile"),
+            *((cite(view, (frame for _, frame in answered), "then peers answer at once"),) if answered else ()),
+        ),
+        filter="stp || arp || dhcp",
+        first_ns=dark.first_ns,
+        last_ns=dark.opened_ns,
+        alternatives=() if sure else ("a link or switch further on that came up in this very second",),
+        next_steps=(
+            NextStep(
+                where=switch_port(view),
+                command="show spanning-tree interface PORT detail; show running-config interface PORT",
+                meaning="no edge (portfast) port: make it one, on trunks too (spanning-tree portfast trunk)",
+            ),
+            NextStep(
+                where="this host",
+                command="grep . /sys/class/net/*/bridge/forward_delay",
+                meaning="a bridge with an uplink and a delay above 0 adds its own wait",
+            ),
+        ),
+    )
+
+
+RULE = Rule(
+    code="VLAN009",
+    name="stp-delay-after-linkup",
+    topic=Topic.VLAN_TRUNK,
+    severity=Severity.WARNING,
+    check=check,
+    explains=("DHCP001", "DHCP010", "DHCP020", "DHCP022", "VLAN001", "VLAN019", "HOST001", "HOST007", "META002"),
+)
