@@ -28,7 +28,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import every_segment
+from pcapdx.rules.definitions.path import every_leg
 from pcapdx.rules.definitions.windows import TWO_PATHS
 from pcapdx.rules.definitions.wording import cite, duration
 
@@ -38,30 +38,30 @@ SPREAD_NS = 50_000_000
 def check(case: Case) -> Iterator[Finding]:
     """One finding a pair of captures."""
     told: set[frozenset[str]] = set()
-    for segment in every_segment(case):
-        clock, names = segment.pair.clock, frozenset((segment.near.name, segment.far.name))
+    for leg in every_leg(case):
+        clock, names = leg.pair.clock, frozenset((leg.near.name, leg.far.name))
         if clock is None or clock.spread_ns < SPREAD_NS or clock.matched < TWO_PATHS or names in told:
             continue
         told.add(names)
-        found = np.flatnonzero(segment.pair.there >= 0)
-        there = segment.pair.there[found]
-        deltas = segment.pair.others["ts_ns"][there] - segment.rows["ts_ns"][found]
+        found = np.flatnonzero(leg.pair.there >= 0)
+        there = leg.pair.there[found]
+        deltas = leg.pair.others["ts_ns"][there] - leg.rows["ts_ns"][found]
         ends = [int(np.argmin(deltas)), int(np.argmax(deltas))]
         yield RULE.finding(
-            subject=Subject(name=" and ".join((segment.near.name, segment.far.name))),
+            subject=Subject(name=" and ".join((leg.near.name, leg.far.name))),
             summary=(
-                f"The clocks of {segment.near.name} and {segment.far.name} do not keep one distance: of "
+                f"The clocks of {leg.near.name} and {leg.far.name} do not keep one distance: of "
                 f"{clock.matched:,} "
                 f"packets in both it varies by {duration(clock.spread_ns)}, so times are not compared across them."
             ),
             evidence=(
-                cite(segment.near, segment.rows["number"][found[ends]].tolist(), "least and most apart"),
-                cite(segment.far, segment.pair.others["number"][there[ends]].tolist(), "the same packets"),
+                cite(leg.near, leg.rows["number"][found[ends]].tolist(), "least and most apart"),
+                cite(leg.far, leg.pair.others["number"][there[ends]].tolist(), "the same packets"),
             ),
             filter="",
             next_steps=(
                 NextStep(
-                    where=f"hosts of {segment.near.name} and {segment.far.name}",
+                    where=f"hosts of {leg.near.name} and {leg.far.name}",
                     command="chronyc tracking || ntpq -p || timedatectl timesync-status",
                     meaning="an offset above milliseconds, or no source: the clock was not held while recording",
                 ),

@@ -7,7 +7,7 @@ import numpy as np
 from dissectors.arp import Arp
 from pcapdx.case import Case, View
 from pcapdx.rules.definitions.macs import network_id
-from pcapdx.rules.definitions.path import Fate, Segment, is_arp, is_ip, mac_int, mac_of, segments
+from pcapdx.rules.definitions.path import Fate, Leg, is_arp, is_ip, legs, mac_int, mac_of
 from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
 from pcapdx.sieve.columns import Array
 from pcapdx.vantage import Role
@@ -16,31 +16,31 @@ LONG = 5 * SECOND
 """Three frames over so long say as much as five at once."""
 
 
-def dead_guests(case: Case) -> Iterator[tuple[Segment, int, Fate]]:
+def dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
     """Guests none of whose frames leave their host, though some were for everybody."""
-    for segment in segments(case):
-        if not segment.leaves_host:
+    for leg in legs(case):
+        if not leg.leaves_host:
             continue
-        for mac in segment.own:
-            sent = segment.sent_by(mac)
-            fate = segment.fate(sent & segment.expected)
-            if fate.dead and enough(fate.lost) and np.any(segment.group & sent):
-                yield segment, mac, fate
+        for mac in leg.own:
+            sent = leg.sent_by(mac)
+            fate = leg.fate(sent & leg.expected)
+            if fate.dead and enough(fate.lost) and np.any(leg.group & sent):
+                yield leg, mac, fate
 
 
-def arp_passes(case: Case, segment: Segment, fate: Fate) -> bool:
+def arp_passes(case: Case, leg: Leg, fate: Fate) -> bool:
     """What a guest lost is IP only, and a neighbour's ARP gets to the same NIC while its IP does not."""
-    beside = (one for one in segments(case) if one.far is segment.far)
+    beside = (one for one in legs(case) if one.far is leg.far)
     return only_ip(fate) and any(found for one in beside for found in arp_only(one))
 
 
-def arp_only(segment: Segment) -> Iterator[tuple[int, Fate, Fate]]:
+def arp_only(leg: Leg) -> Iterator[tuple[int, Fate, Fate]]:
     """Guests whose ARP gets out of their host and whose IP does not: MAC, what became of ARP, of IP."""
-    if not segment.leaves_host:
+    if not leg.leaves_host:
         return
-    for mac in segment.own:
-        sent = segment.sent_by(mac) & segment.expected
-        arp, ip = segment.fate(sent & is_arp(segment.rows)), segment.fate(sent & is_ip(segment.rows))
+    for mac in leg.own:
+        sent = leg.sent_by(mac) & leg.expected
+        arp, ip = leg.fate(sent & is_arp(leg.rows)), leg.fate(sent & is_ip(leg.rows))
         if len(arp.passed) and ip.dead and len(ip.lost) >= BURST:
             yield mac, arp, ip
 
@@ -57,26 +57,26 @@ def enough(lost: Array) -> bool:
     return len(lost) >= BURST or int(lost["ts_ns"].max() - lost["ts_ns"].min()) >= LONG
 
 
-def vlan_of_guest(segment: Segment) -> int | None:
+def vlan_of_guest(leg: Leg) -> int | None:
     """The tag that a guest's own frames carry at the NIC, the near point; None where it has none or several."""
-    if segment.guest is None:
+    if leg.guest is None:
         return None
-    sent = segment.rows["vlan"][segment.sent_by(mac_int(segment.guest))]
+    sent = leg.rows["vlan"][leg.sent_by(mac_int(leg.guest))]
     tags = np.unique(sent).tolist()
     return int(tags[0]) if len(tags) == 1 else None
 
 
-def passing_neighbour(case: Case, segment: Segment, mac: int) -> tuple[View, str] | None:
+def passing_neighbour(case: Case, leg: Leg, mac: int) -> tuple[View, str] | None:
     """Another guest of the same network, recorded at its own tap, whose frames do come to the NIC.
 
     Its capture and MAC.
     """
-    heard = {one.mac for one in segment.far.talkers if one.sent}
+    heard = {one.mac for one in leg.far.talkers if one.sent}
     for view in case.views:
-        if view is segment.near or view.vantage.role is not Role.TAP:
+        if view is leg.near or view.vantage.role is not Role.TAP:
             continue
         for one in view.talkers:
-            if one.sent and one.mac in heard and _one_network(segment.near, mac_of(mac), view, one.mac):
+            if one.sent and one.mac in heard and _one_network(leg.near, mac_of(mac), view, one.mac):
                 return view, one.mac
     return None
 

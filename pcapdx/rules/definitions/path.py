@@ -6,7 +6,7 @@ conversation that is heard there, it is for everybody, or the other point is the
 for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import permutations
 from weakref import WeakKeyDictionary
@@ -21,7 +21,7 @@ from pcapdx.path.route import Route
 from pcapdx.path.trail import ARP, ICMP, TCP, UDP
 from pcapdx.rules.definitions.local import is_local, owners
 from pcapdx.rules.definitions.observable import filters
-from pcapdx.rules.definitions.windows import BURST, TWO_PATHS
+from pcapdx.rules.definitions.windows import TWO_PATHS
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
@@ -45,7 +45,7 @@ class Fate:
         return len(self.lost) > 0 and not len(self.passed)
 
 
-class Segment:
+class Leg:
     """From one point to another: what is sent here should be there."""
 
     def __init__(self, case: Case, near: View, far: View, pair: Pair) -> None:
@@ -155,7 +155,7 @@ class Segment:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What limits every claim about this segment."""
+        """What limits every claim about this leg."""
         return tuple(self._limits())
 
     def _limits(self) -> Iterator[str]:
@@ -203,17 +203,17 @@ class Segment:
         return f"between {self.near.name} and {self.far.name}"
 
 
-def segments(case: Case) -> Iterator[Segment]:
+def legs(case: Case) -> Iterator[Leg]:
     """Both ways between captures that follow each other on the path; taps side by side are guests beside each other."""
     roles = [view.vantage.role for view in case.views]
-    for (here, there), segment in _all(case).items():
+    for (here, there), leg in _all(case).items():
         first, last = min(here, there), max(here, there)
         beside = len(roles) > 2 and roles[first] is roles[last] is Role.TAP
         if not beside and all(role is Role.TAP for role in roles[first + 1 : last]):
-            yield segment
+            yield leg
 
 
-def every_segment(case: Case) -> Iterator[Segment]:
+def every_leg(case: Case) -> Iterator[Leg]:
     """Both ways between any two captures."""
     yield from _all(case).values()
 
@@ -255,16 +255,16 @@ def _owners_of_taps(case: Case, route: Route) -> dict[str, str]:
     return found
 
 
-_known: WeakKeyDictionary[Route, dict[tuple[int, int], Segment]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Route, dict[tuple[int, int], Leg]] = WeakKeyDictionary()
 
 
-def _all(case: Case) -> dict[tuple[int, int], Segment]:
+def _all(case: Case) -> dict[tuple[int, int], Leg]:
     """By places on the path; worked out once a case."""
     if case.route is None:
         return {}
     if case.route not in _known:
         found = {
-            (here, there): Segment(case, case.views[here], case.views[there], case.route.pair(here, there))
+            (here, there): Leg(case, case.views[here], case.views[there], case.route.pair(here, there))
             for here, there in permutations(range(len(case.views)), 2)
         }
         _known[case.route] = {places: one for places, one in found.items() if one.compared}
@@ -317,16 +317,6 @@ def is_opening(rows: Array) -> Array:
 def is_ping(rows: Array) -> Array:
     """ICMP for IPv4 (a mask)."""
     return of_kind(rows, ICMP)
-
-
-def enough(rows: Array, least: int = BURST) -> bool:
-    """Whether so many rows say something."""
-    return len(rows) >= least
-
-
-def distinct(values: Iterable[int]) -> list[int]:
-    """Each value once, in order of appearance."""
-    return list(dict.fromkeys(int(one) for one in values))
 
 
 def ports(near: View, far: View, vlan: int) -> NextStep:

@@ -44,47 +44,47 @@ from pcapdx.rules.definitions.inside import (
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.path import (
     Fate,
-    Segment,
+    Leg,
     is_arp,
     is_dhcp,
     is_opening,
     is_ping,
+    legs,
     mac_int,
     mac_of,
-    segments,
 )
 from pcapdx.sieve.columns import Array
 
 
 def check_outbound(case: Case) -> Iterator[Finding]:
     """HYP001: one finding a guest, unless a neighbour gets out (that is SG005) or its ARP does (that is HYP003)."""
-    for segment, mac, fate in dead_guests(case):
-        if passing_neighbour(case, segment, mac) is None and not arp_passes(case, segment, fate):
-            yield _outbound(segment, mac, fate)
+    for leg, mac, fate in dead_guests(case):
+        if passing_neighbour(case, leg, mac) is None and not arp_passes(case, leg, fate):
+            yield _outbound(leg, mac, fate)
 
 
 def check_inbound(case: Case) -> Iterator[Finding]:
     """HYP002: one finding a guest."""
-    for segment in segments(case):
-        own = segment.guest if segment.enters_host else None
-        if own is None or is_local(segment.near, own) is False:
+    for leg in legs(case):
+        own = leg.guest if leg.enters_host else None
+        if own is None or is_local(leg.near, own) is False:
             continue
-        vlan = vlan_of_guest(segment)
-        mine = (segment.rows["eth_dst"] == mac_int(own)) & ~segment.sent_by(mac_int(own))
-        fate = segment.fate(mine if vlan is None else mine & (segment.rows["vlan"] == vlan))
+        vlan = vlan_of_guest(leg)
+        mine = (leg.rows["eth_dst"] == mac_int(own)) & ~leg.sent_by(mac_int(own))
+        fate = leg.fate(mine if vlan is None else mine & (leg.rows["vlan"] == vlan))
         fresh = is_opening(fate.lost) | is_ping(fate.lost)
         if fate.dead and enough(fate.lost) and not np.all(fresh):
-            yield _inbound(segment, own, fate)
+            yield _inbound(leg, own, fate)
 
 
 def check_arp_only(case: Case) -> Iterator[Finding]:
     """HYP003: one finding a guest."""
-    for segment in segments(case):
-        for mac, arp, ip in arp_only(segment):
-            yield _arp_only(segment, mac, arp, ip)
+    for leg in legs(case):
+        for mac, arp, ip in arp_only(leg):
+            yield _arp_only(leg, mac, arp, ip)
             for other, its_mac, fate in dead_guests(case):
-                if other.far is segment.far and only_ip(fate):
-                    yield _arp_only(other, its_mac, arp, fate, beside=segment)
+                if other.far is leg.far and only_ip(fate):
+                    yield _arp_only(other, its_mac, arp, fate, beside=leg)
 
 
 def _parts(lost: Array) -> str:
@@ -94,8 +94,8 @@ def _parts(lost: Array) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts if count)
 
 
-def _outbound(segment: Segment, mac: int, fate: Fate) -> Finding:
-    near, far, name = segment.near.name, segment.far.name, mac_of(mac)
+def _outbound(leg: Leg, mac: int, fate: Fate) -> Finding:
+    near, far, name = leg.near.name, leg.far.name, mac_of(mac)
     return OUTBOUND.finding(
         subject=Subject(mac=name),
         confidence=Confidence.LIKELY,
@@ -104,7 +104,7 @@ def _outbound(segment: Segment, mac: int, fate: Fate) -> Finding:
             f"are at {near}, "
             f"none at {far} under any tag."
         ),
-        evidence=(segment.seen(fate.lost, f"frames of {name}"), segment.missing("")),
+        evidence=(leg.seen(fate.lost, f"frames of {name}"), leg.missing("")),
         filter=f"eth.src == {name}",
         first_ns=int(fate.lost["ts_ns"][0]),
         last_ns=int(fate.lost["ts_ns"][-1]),
@@ -112,14 +112,14 @@ def _outbound(segment: Segment, mac: int, fate: Fate) -> Finding:
             f"{far} is the NIC of another host: then capture at that of {near}'s own",
             "filter rules left over from another guest drop all frames of this tap",
         ),
-        limits=segment.limits,
-        next_steps=_bridge_steps(segment, name),
+        limits=leg.limits,
+        next_steps=_bridge_steps(leg, name),
     )
 
 
-def _bridge_steps(segment: Segment, mac: str) -> tuple[NextStep, ...]:
-    tap = segment.near.vantage.interface or segment.far.vantage.interface or "vnetN"
-    host = f"host of {segment.near.name if segment.leaves_host else segment.far.name}"
+def _bridge_steps(leg: Leg, mac: str) -> tuple[NextStep, ...]:
+    tap = leg.near.vantage.interface or leg.far.vantage.interface or "vnetN"
+    host = f"host of {leg.near.name if leg.leaves_host else leg.far.name}"
     return (
         NextStep(
             where=host,
@@ -134,42 +134,42 @@ def _bridge_steps(segment: Segment, mac: str) -> tuple[NextStep, ...]:
     )
 
 
-def _inbound(segment: Segment, mac: str, fate: Fate) -> Finding:
-    near, far = segment.near.name, segment.far.name
+def _inbound(leg: Leg, mac: str, fate: Fate) -> Finding:
+    near, far = leg.near.name, leg.far.name
     return INBOUND.finding(
         subject=Subject(mac=mac),
-        confidence=segment.confidence if is_local(segment.near, mac) else Confidence.LIKELY,
+        confidence=leg.confidence if is_local(leg.near, mac) else Confidence.LIKELY,
         summary=(
             f"Nothing that comes in for {mac} reaches it: {len(fate.lost):,} frames ({_parts(fate.lost)}) are "
             f"at {near}, none "
             f"at {far}."
         ),
-        evidence=(segment.seen(fate.lost, f"frames for {mac}"), segment.missing("")),
+        evidence=(leg.seen(fate.lost, f"frames for {mac}"), leg.missing("")),
         filter=f"eth.dst == {mac}",
         first_ns=int(fate.lost["ts_ns"][0]),
         last_ns=int(fate.lost["ts_ns"][-1]),
         alternatives=("the bridge learnt the MAC on another port: a loop, a mirror or a second host with it",),
-        limits=segment.limits,
-        next_steps=_bridge_steps(segment, mac),
+        limits=leg.limits,
+        next_steps=_bridge_steps(leg, mac),
     )
 
 
-def _arp_only(segment: Segment, mac: int, arp: Fate, ip: Fate, *, beside: Segment | None = None) -> Finding:
-    near, far, name = segment.near.name, segment.far.name, mac_of(mac)
+def _arp_only(leg: Leg, mac: int, arp: Fate, ip: Fate, *, beside: Leg | None = None) -> Finding:
+    near, far, name = leg.near.name, leg.far.name, mac_of(mac)
     dhcp = bool(np.any(is_dhcp(ip.lost)))
-    whose = beside or segment
+    whose = beside or leg
     passes = f"ARP of {name}" if beside is None else f"ARP of its neighbour ({whose.near.name})"
     return ARP_ONLY.finding(
         subject=Subject(mac=name),
-        confidence=segment.confidence if dhcp else Confidence.LIKELY,
+        confidence=leg.confidence if dhcp else Confidence.LIKELY,
         summary=(
             f"{passes} gets out of the host and IP of {name} does not: {len(arp.passed):,} ARP frames are at both "
             f"{whose.near.name} and {far}, {len(ip.lost):,} IP packets at {near} "
             f"only{', DHCP among them' if dhcp else ''}."
         ),
         evidence=(
-            segment.seen(ip.lost, "IP packets"),
-            segment.missing(""),
+            leg.seen(ip.lost, "IP packets"),
+            leg.missing(""),
             whose.arrived(arp.passed, passes),
         ),
         filter=f"eth.src == {name}",
@@ -180,7 +180,7 @@ def _arp_only(segment: Segment, mac: int, arp: Fate, ip: Fate, *, beside: Segmen
             if dhcp
             else ("an egress rule of a security group that admits none of this",)
         ),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
                 where=f"host of {near}",

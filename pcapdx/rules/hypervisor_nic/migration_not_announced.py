@@ -30,7 +30,7 @@ from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest
-from pcapdx.rules.definitions.path import Segment, every_segment, mac_int
+from pcapdx.rules.definitions.path import Leg, every_leg, mac_int
 from pcapdx.rules.definitions.windows import BURST, SECOND
 from pcapdx.rules.definitions.wording import cite, duration
 from pcapdx.sieve.columns import Array
@@ -40,11 +40,11 @@ SILENT = 5 * SECOND
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding a guest that moved."""
-    for segment in every_segment(case):
-        if segment.is_wire_to_wire:
-            for one in segment.near.talkers:
-                if one.sent and is_guest(one.mac) and _is_at(segment.near, one.mac) and _is_at(segment.far, one.mac):
-                    yield from _judge(segment, one.mac)
+    for leg in every_leg(case):
+        if leg.is_wire_to_wire:
+            for one in leg.near.talkers:
+                if one.sent and is_guest(one.mac) and _is_at(leg.near, one.mac) and _is_at(leg.far, one.mac):
+                    yield from _judge(leg, one.mac)
 
 
 def _is_at(view: View, mac: str) -> bool:
@@ -52,35 +52,35 @@ def _is_at(view: View, mac: str) -> bool:
     return is_local(view, mac) is not False and any(one.mac == mac and one.sent for one in view.talkers)
 
 
-def _judge(segment: Segment, mac: str) -> Iterator[Finding]:
-    pair, number = segment.pair, mac_int(mac)
-    here = segment.rows[(segment.rows["eth_src"] == number) & (pair.there < 0)]
+def _judge(leg: Leg, mac: str) -> Iterator[Finding]:
+    pair, number = leg.pair, mac_int(mac)
+    here = leg.rows[(leg.rows["eth_src"] == number) & (pair.there < 0)]
     there = pair.others[(pair.others["eth_src"] == number) & (pair.back < 0)]
     if not len(here) or not len(there):
         return
     left, came = int(here["ts_ns"][-1]), int(there["ts_ns"][0]) - pair.offset_ns
-    rows = segment.rows
+    rows = leg.rows
     late: Array = rows[(rows["eth_dst"] == number) & (rows["ts_ns"] > left) & (rows["ts_ns"] < came)]
     if came - left < SILENT or len(late) < BURST or int(late["ts_ns"][-1]) - left < SILENT:
         return
-    near, far = segment.near.name, segment.far.name
+    near, far = leg.near.name, leg.far.name
     yield RULE.finding(
         subject=Subject(mac=mac),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
             f"{mac} moved from {near} to {far} and was first heard there {duration(came - left)} later; meanwhile "
             f"{len(late):,} frames for it still came to {near}."
         ),
         evidence=(
-            cite(segment.near, here["number"][-1:].tolist(), f"last frame of {mac} at {near}"),
-            cite(segment.near, late["number"].tolist(), f"frames for it that still came to {near}"),
-            cite(segment.far, there["number"][:1].tolist(), f"its first frame at {far}"),
+            cite(leg.near, here["number"][-1:].tolist(), f"last frame of {mac} at {near}"),
+            cite(leg.near, late["number"].tolist(), f"frames for it that still came to {near}"),
+            cite(leg.far, there["number"][:1].tolist(), f"its first frame at {far}"),
         ),
         filter=f"eth.addr == {mac}",
         first_ns=left,
         last_ns=came,
         alternatives=("the guest was paused so long: its tap on the new host tells",),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
                 where=f"switch of {near} and {far}",

@@ -34,7 +34,7 @@ from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.inside import vlan_of_guest
-from pcapdx.rules.definitions.path import Segment, mac_int, segments
+from pcapdx.rules.definitions.path import Leg, legs, mac_int
 from pcapdx.rules.definitions.windows import BURST, REPETITION
 from pcapdx.sieve.columns import Array
 
@@ -43,46 +43,46 @@ BROADCASTS = 10
 
 def check_broadcast(case: Case) -> Iterator[Finding]:
     """OVS007: one finding a guest."""
-    for segment in segments(case):
-        if segment.enters_host and segment.guest:
-            yield from _broadcast(segment, segment.guest)
+    for leg in legs(case):
+        if leg.enters_host and leg.guest:
+            yield from _broadcast(leg, leg.guest)
 
 
-def _broadcast(segment: Segment, guest: str) -> Iterator[Finding]:
-    addresses = {one.ip for view in (segment.near, segment.far) for one in view.bindings if one.mac == guest}
+def _broadcast(leg: Leg, guest: str) -> Iterator[Finding]:
+    addresses = {one.ip for view in (leg.near, leg.far) for one in view.bindings if one.mac == guest}
     wanted = [
         one.number
-        for one in segment.near.messages(Arp)
+        for one in leg.near.messages(Arp)
         if one.message.request and one.message.target_ip in addresses and one.frame.eth_src != guest
     ]
     # of many equal requests only some are read; those alike ask the same
-    prints = segment.rows["fingerprint"][np.isin(segment.rows["number"], wanted)]
-    asked = segment.fate(np.isin(segment.rows["fingerprint"], prints) & segment.group)
-    direct = segment.fate((segment.rows["eth_dst"] == mac_int(guest)) & ~segment.group)
+    prints = leg.rows["fingerprint"][np.isin(leg.rows["number"], wanted)]
+    asked = leg.fate(np.isin(leg.rows["fingerprint"], prints) & leg.group)
+    direct = leg.fate((leg.rows["eth_dst"] == mac_int(guest)) & ~leg.group)
     if not asked.dead or len(asked.lost) < BROADCASTS or len(direct.passed) < BURST:
         return
     ip = sorted(addresses)[0]
     yield BROADCAST.finding(
         subject=Subject(mac=guest, ip=ip),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
             f"Broadcasts do not reach {guest}: {len(asked.lost):,} ARP requests for its address {ip} came to "
-            f"{segment.near.name} and none to its tap ({segment.far.name}), while {len(direct.passed):,} "
+            f"{leg.near.name} and none to its tap ({leg.far.name}), while {len(direct.passed):,} "
             "unicast frames did."
         ),
         evidence=(
-            segment.seen(asked.lost, f"ARP requests for {ip}"),
-            segment.missing(""),
-            segment.arrived(direct.passed, "unicast frames for the guest"),
+            leg.seen(asked.lost, f"ARP requests for {ip}"),
+            leg.missing(""),
+            leg.arrived(direct.passed, "unicast frames for the guest"),
         ),
         filter=f"arp.dst.proto_ipv4 == {ip}",
         first_ns=int(asked.lost["ts_ns"][0]),
         last_ns=int(asked.lost["ts_ns"][-1]),
         alternatives=("a filter rule for ARP that does not know this address of the guest",),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
-                where=f"host of {segment.far.name}",
+                where=f"host of {leg.far.name}",
                 command=(
                     "ovs-ofctl dump-flows <bridge> | grep -E 'dl_dst=ff:ff|priority=1[12]00'; ovs-vsctl list port vnetN"
                 ),
@@ -94,35 +94,35 @@ def _broadcast(segment: Segment, guest: str) -> Iterator[Finding]:
 
 def check_private_vlan(case: Case) -> Iterator[Finding]:
     """OVS008: one finding a guest and VLAN that its answers come in."""
-    for segment in segments(case):
-        if not segment.enters_host or not segment.guest:
+    for leg in legs(case):
+        if not leg.enters_host or not leg.guest:
             continue
-        own = vlan_of_guest(segment)
-        mine = (segment.rows["eth_dst"] == mac_int(segment.guest)) & ~segment.group
-        for vlan in np.unique(segment.rows["vlan"][mine]).tolist():
-            fate = segment.fate(mine & (segment.rows["vlan"] == vlan))
+        own = vlan_of_guest(leg)
+        mine = (leg.rows["eth_dst"] == mac_int(leg.guest)) & ~leg.group
+        for vlan in np.unique(leg.rows["vlan"][mine]).tolist():
+            fate = leg.fate(mine & (leg.rows["vlan"] == vlan))
             if own and vlan and vlan != own and fate.dead and len(fate.lost) >= REPETITION:
-                yield _private(segment, segment.guest, own, int(vlan), fate.lost)
+                yield _private(leg, leg.guest, own, int(vlan), fate.lost)
 
 
-def _private(segment: Segment, guest: str, own: int, vlan: int, lost: Array) -> Finding:
+def _private(leg: Leg, guest: str, own: int, vlan: int, lost: Array) -> Finding:
     return PRIVATE.finding(
         subject=Subject(mac=guest, vlan=own),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
             f"The way back of a private VLAN is missing: {guest} sends in VLAN {own}, {len(lost):,} answers "
             "for it come to "
-            f"{segment.near.name} in VLAN {vlan}, and none reaches its tap ({segment.far.name})."
+            f"{leg.near.name} in VLAN {vlan}, and none reaches its tap ({leg.far.name})."
         ),
-        evidence=(segment.seen(lost, f"frames for {guest} in VLAN {vlan}"), segment.missing("")),
+        evidence=(leg.seen(lost, f"frames for {guest} in VLAN {vlan}"), leg.missing("")),
         filter=f"eth.dst == {guest} && vlan.id == {vlan}",
         first_ns=int(lost["ts_ns"][0]),
         last_ns=int(lost["ts_ns"][-1]),
         alternatives=(f"the switch maps VLAN {own} to {vlan} by mistake: then nothing private is meant",),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
-                where=f"host of {segment.far.name}",
+                where=f"host of {leg.far.name}",
                 command=f"ovs-ofctl dump-flows <bridge> | grep -E 'dl_vlan=({own}|{vlan})'",
                 meaning=f"a flow must take VLAN {vlan} for {guest} to its port, with the tag changed to {own}",
             ),

@@ -29,7 +29,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Segment, segments
+from pcapdx.rules.definitions.path import Leg, legs
 from pcapdx.rules.definitions.wording import cite, duration
 
 FLOWS = 20
@@ -40,15 +40,15 @@ LEAST_NS = 1_000_000
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding a tap."""
-    for segment in segments(case):
-        if segment.leaves_host:
-            yield from _judge(segment)
+    for leg in legs(case):
+        if leg.leaves_host:
+            yield from _judge(leg)
 
 
-def _judge(segment: Segment) -> Iterator[Finding]:
-    found = np.flatnonzero((segment.pair.there >= 0) & (segment.rows["flow"] >= 0) & ~segment.from_beyond)
-    rows = segment.rows[found]
-    delays = segment.pair.others["ts_ns"][segment.pair.there[found]] - rows["ts_ns"]
+def _judge(leg: Leg) -> Iterator[Finding]:
+    found = np.flatnonzero((leg.pair.there >= 0) & (leg.rows["flow"] >= 0) & ~leg.from_beyond)
+    rows = leg.rows[found]
+    delays = leg.pair.others["ts_ns"][leg.pair.there[found]] - rows["ts_ns"]
     order = np.argsort(rows["flow"], kind="stable")
     _, starts, counts = np.unique(rows["flow"][order], return_index=True, return_counts=True)
     several = counts > 1
@@ -63,21 +63,21 @@ def _judge(segment: Segment) -> Iterator[Finding]:
         return
     numbers = rows["number"][order[starts[several]]]
     yield RULE.finding(
-        subject=Subject(name=segment.near.name),
-        confidence=segment.confidence,
+        subject=Subject(name=leg.near.name),
+        confidence=leg.confidence,
         summary=(
-            f"The first packet of a conversation takes {duration(slow)} longer from {segment.near.name} to "
-            f"{segment.far.name} than the quickest, later ones {duration(rest)} ({int(np.sum(several))} conversations)."
+            f"The first packet of a conversation takes {duration(slow)} longer from {leg.near.name} to "
+            f"{leg.far.name} than the quickest, later ones {duration(rest)} ({int(np.sum(several))} conversations)."
         ),
-        evidence=(cite(segment.near, numbers.tolist(), "first packets of conversations"),),
+        evidence=(cite(leg.near, numbers.tolist(), "first packets of conversations"),),
         filter="tcp.flags.syn == 1 && tcp.flags.ack == 0",
         first_ns=int(rows["ts_ns"][0]),
         last_ns=int(rows["ts_ns"][-1]),
         alternatives=("a busy host that is late with everything new: its load tells",),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
-                where=f"host of {segment.near.name}",
+                where=f"host of {leg.near.name}",
                 command="ovs-dpctl show | grep lost; ovs-appctl upcall/show; top -b -n1 -p $(pidof ovs-vswitchd)",
                 meaning="lost upcalls that grow, or a vswitchd at full load: it decides too slowly",
             ),

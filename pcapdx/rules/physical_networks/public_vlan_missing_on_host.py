@@ -32,23 +32,23 @@ from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_dead import ArpDead, arp_silent
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_system_vm_public
-from pcapdx.rules.definitions.path import every_segment, ports
+from pcapdx.rules.definitions.path import every_leg, ports
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding a host, VLAN and target."""
-    for segment in every_segment(case):
-        if not segment.is_wire_to_wire:
+    for leg in every_leg(case):
+        if not leg.is_wire_to_wire:
             continue
         silent: dict[tuple[int, str], list[ArpDead]] = {}
-        for dead in arp_silent(segment.near):
-            if is_system_vm_public(dead.asker_mac) and is_local(segment.near, dead.asker_mac) is not False:
+        for dead in arp_silent(leg.near):
+            if is_system_vm_public(dead.asker_mac) and is_local(leg.near, dead.asker_mac) is not False:
                 silent.setdefault((dead.vlan, dead.target_ip), []).append(dead)
         for (vlan, target), members in silent.items():
-            answers = _answered(segment.far, vlan, target)
-            if answers and (len(members) > 1 or not _hears(segment.near, vlan)):
-                yield _finding(segment.near, segment.far, vlan, target, members, answers)
+            answers = _answered(leg.far, vlan, target)
+            if answers and (len(members) > 1 or not _hears(leg.near, vlan)):
+                yield _finding(leg.near, leg.far, vlan, target, members, answers)
 
 
 def _answered(view: View, vlan: int, target: str) -> list[int]:

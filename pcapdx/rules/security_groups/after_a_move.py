@@ -36,7 +36,7 @@ from pcapdx.dissect import Seen
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.path.trail import TCP
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Segment, ip_of, mac_int, segments
+from pcapdx.rules.definitions.path import Leg, ip_of, legs, mac_int
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import cite, duration, times
 
@@ -46,17 +46,17 @@ STALE = 10 * SECOND
 
 def check_stall(case: Case) -> Iterator[Finding]:
     """SG009: one finding a connection."""
-    for segment in segments(case):
-        if segment.enters_host and segment.guest:
-            yield from _stalls(segment, segment.guest)
+    for leg in legs(case):
+        if leg.enters_host and leg.guest:
+            yield from _stalls(leg, leg.guest)
 
 
-def _stalls(segment: Segment, guest: str) -> Iterator[Finding]:
-    rows, number = segment.rows, mac_int(guest)
-    came = next((one.first_ns for one in segment.near.talkers if one.mac == guest and one.sent), None)
+def _stalls(leg: Leg, guest: str) -> Iterator[Finding]:
+    rows, number = leg.rows, mac_int(guest)
+    came = next((one.first_ns for one in leg.near.talkers if one.mac == guest and one.sent), None)
     data = (rows["protocol"] == TCP) & (rows["payload"] > 0) & (rows["eth_dst"] == number)
     for flow in np.unique(rows["flow"][data]).tolist():
-        fate = segment.fate(data & (rows["flow"] == flow))
+        fate = leg.fate(data & (rows["flow"] == flow))
         spoke = rows["ts_ns"][(rows["flow"] == flow) & (rows["eth_src"] == number)]
         if came is None or len(fate.lost) < REPETITION:
             continue
@@ -69,24 +69,24 @@ def _stalls(segment: Segment, guest: str) -> Iterator[Finding]:
         client, server = ip_of(fate.lost["src"][0]) or "?", ip_of(fate.lost["dst"][0]) or "?"
         yield STALL.finding(
             subject=Subject(mac=guest, ip=client, server=server, port=int(fate.lost["service"][0])),
-            confidence=segment.confidence,
+            confidence=leg.confidence,
             summary=(
                 f"A connection of {client} to {server} stalled on the guest's new host: "
                 f"{times(len(fate.lost))} its data "
-                f"came to {segment.near.name} and not to {segment.far.name}, until the guest itself sent something."
+                f"came to {leg.near.name} and not to {leg.far.name}, until the guest itself sent something."
             ),
             evidence=(
-                segment.seen(fate.lost, "data that did not reach the guest"),
-                segment.arrived(fate.passed, "data after the guest's own packet"),
+                leg.seen(fate.lost, "data that did not reach the guest"),
+                leg.arrived(fate.passed, "data after the guest's own packet"),
             ),
             filter=f"ip.addr == {client} && ip.addr == {server} && tcp",
             first_ns=int(fate.lost["ts_ns"][0]),
             last_ns=int(after[0]),
             alternatives=("the guest was paused while it moved",),
-            limits=segment.limits,
+            limits=leg.limits,
             next_steps=(
                 NextStep(
-                    where=f"host of {segment.far.name}",
+                    where=f"host of {leg.far.name}",
                     command=f"conntrack -L -s {client} -d {server}; conntrack -S",
                     meaning="no entry before the guest speaks: the filter takes the data for invalid",
                 ),
@@ -96,54 +96,52 @@ def _stalls(segment: Segment, guest: str) -> Iterator[Finding]:
 
 def check_gateway(case: Case) -> Iterator[Finding]:
     """SG010: one finding a guest and gateway."""
-    for segment in segments(case):
-        if segment.enters_host and segment.guest:
-            yield from _gateways(segment, segment.guest)
+    for leg in legs(case):
+        if leg.enters_host and leg.guest:
+            yield from _gateways(leg, leg.guest)
 
 
-def _gateways(segment: Segment, guest: str) -> Iterator[Finding]:
-    there = set(segment.rows["number"][segment.pair.there >= 0].tolist())
+def _gateways(leg: Leg, guest: str) -> Iterator[Finding]:
+    there = set(leg.rows["number"][leg.pair.there >= 0].tolist())
     told: set[str] = set()
-    for one in segment.near.messages(Arp):
+    for one in leg.near.messages(Arp):
         ip, new = one.message.sender_ip, one.message.sender_mac
         if not one.message.gratuitous or ip is None or new is None or one.number in there or ip in told:
             continue
-        old = {other.mac for other in segment.far.bindings if other.ip == ip} - {new}
-        late = _sent_to(segment, guest, old, one.ts_ns + segment.pair.offset_ns + STALE)
+        old = {other.mac for other in leg.far.bindings if other.ip == ip} - {new}
+        late = _sent_to(leg, guest, old, one.ts_ns + leg.pair.offset_ns + STALE)
         if len(old) == 1 and len(late) >= REPETITION:
             told.add(ip)
-            yield _stale(segment, guest, ip, (old.pop(), new), one, late)
+            yield _stale(leg, guest, ip, (old.pop(), new), one, late)
 
 
-def _sent_to(segment: Segment, guest: str, macs: set[str], since_ns: int) -> list[int]:
+def _sent_to(leg: Leg, guest: str, macs: set[str], since_ns: int) -> list[int]:
     """Frames of the guest at its tap to these MACs from a moment on."""
-    others = segment.pair.others
+    others = leg.pair.others
     chosen = (others["eth_src"] == mac_int(guest)) & np.isin(others["eth_dst"], [mac_int(mac) for mac in macs])
     frames: list[int] = others["number"][chosen & (others["ts_ns"] >= since_ns)].tolist()
     return frames
 
 
-def _stale(
-    segment: Segment, guest: str, ip: str, macs: tuple[str, str], announced: Seen[Arp], late: list[int]
-) -> Finding:
+def _stale(leg: Leg, guest: str, ip: str, macs: tuple[str, str], announced: Seen[Arp], late: list[int]) -> Finding:
     old, new = macs
-    after = segment.far.last_ns - segment.pair.offset_ns - announced.ts_ns
+    after = leg.far.last_ns - leg.pair.offset_ns - announced.ts_ns
     return GATEWAY.finding(
         subject=Subject(mac=guest, ip=ip),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
-            f"{guest} goes on sending to {old} for its gateway {ip}, which announced {new} at {segment.near.name}; the "
-            f"announcement never came to its tap ({segment.far.name})."
+            f"{guest} goes on sending to {old} for its gateway {ip}, which announced {new} at {leg.near.name}; the "
+            f"announcement never came to its tap ({leg.far.name})."
         ),
         evidence=(
-            cite(segment.near, (announced.number,), f"{ip} is announced at {new}; not at {segment.far.name}"),
-            cite(segment.far, late, f"frames to {old}, from ten seconds after on"),
+            cite(leg.near, (announced.number,), f"{ip} is announced at {new}; not at {leg.far.name}"),
+            cite(leg.far, late, f"frames to {old}, from ten seconds after on"),
         ),
         filter=f"eth.src == {guest} && eth.dst == {old}",
         first_ns=announced.ts_ns,
         last_ns=announced.ts_ns + after,
         alternatives=(f"{old} still forwards, and nothing is lost: look whether the guest is answered",),
-        limits=(f"seen for {duration(after)} after the announcement", *segment.limits),
+        limits=(f"seen for {duration(after)} after the announcement", *leg.limits),
         next_steps=(
             NextStep(
                 where=f"instance {guest}",
@@ -151,7 +149,7 @@ def _stale(
                 meaning=f"{old} there: after the flush it asks anew and learns {new}",
             ),
             NextStep(
-                where=f"host of {segment.far.name}",
+                where=f"host of {leg.far.name}",
                 command="ebtables -t nat -L --Lc",
                 meaning=(
                     "the tap's ARP chain admits only what is for the guest's own address: announcements are dropped"

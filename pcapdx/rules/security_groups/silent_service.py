@@ -34,7 +34,7 @@ from pcapdx.case import Case, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.memo import once_a_view
-from pcapdx.rules.definitions.path import Segment
+from pcapdx.rules.definitions.path import Leg
 from pcapdx.rules.definitions.servers import why_router
 from pcapdx.rules.definitions.syn_dead import Tries, syn_dead
 from pcapdx.rules.definitions.wording import cite, duration, listed, times
@@ -228,19 +228,19 @@ def check_ingress_path(case: Case) -> Iterator[Finding]:
             subject=Subject(ip=one.client, server=one.server, port=one.port),
             summary=(
                 f"The host of {one.server} drops connections to its port {one.port}: a SYN of {one.client} was "
-                f"{times(len(one.lost))} at {one.segment.near.name} and never came to "
-                f"{one.segment.far.name}, while other "
+                f"{times(len(one.lost))} at {one.leg.near.name} and never came to "
+                f"{one.leg.far.name}, while other "
                 f"packets for the guest did."
             ),
             meaning=f"no ACCEPT for port {one.port} from {one.client}: the security group does not admit it",
         )
-    for segment, tries in dropped_by_guests(case):
-        yield _by_guest(segment, tries)
+    for leg, tries in dropped_by_guests(case):
+        yield _by_guest(leg, tries)
 
 
-def _by_guest(segment: Segment, tries: Tries) -> Finding:
+def _by_guest(leg: Leg, tries: Tries) -> Finding:
     """The SYNs got through to the tap."""
-    near, far = segment.near, segment.far
+    near, far = leg.near, leg.far
     return INGRESS.finding(
         subject=Subject(ip=tries.client, server=tries.server, port=tries.port),
         severity=Severity.INFO,
@@ -252,7 +252,7 @@ def _by_guest(segment: Segment, tries: Tries) -> Finding:
         filter=f"tcp.port == {tries.port} && ip.addr == {tries.server}",
         first_ns=tries.first_ns,
         last_ns=tries.last_ns,
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
                 where=f"instance {tries.server}",
@@ -267,7 +267,7 @@ def check_egress_path(case: Case) -> Iterator[Finding]:
     """SG002: one finding a client and port that its own host cuts off, by captures on both sides of the filter."""
     groups: dict[tuple[str, str, int], list[Dropped]] = defaultdict(list)
     for one in from_guests(case):
-        groups[one.segment.near.name, one.client, one.port].append(one)
+        groups[one.leg.near.name, one.client, one.port].append(one)
     for group in groups.values():
         one = group[0]
         servers = listed(member.server for member in group[:3])
@@ -278,8 +278,8 @@ def check_egress_path(case: Case) -> Iterator[Finding]:
             subject=Subject(ip=one.client, port=one.port),
             summary=(
                 f"The host of {one.client} drops what it sends to port {one.port}: a SYN for {servers} was "
-                f"{times(sum(len(member.lost) for member in group))} at {one.segment.near.name} and none came to "
-                f"{one.segment.far.name}, while its other packets did."
+                f"{times(sum(len(member.lost) for member in group))} at {one.leg.near.name} and none came to "
+                f"{one.leg.far.name}, while its other packets did."
             ),
             meaning=f"egress rules that do not list port {one.port} end in DROP",
         )
@@ -291,17 +291,17 @@ def _on_host(rule: Rule, case: Case, one: Dropped, *, subject: Subject, summary:
     return rule.finding(
         subject=subject,
         severity=Severity.WARNING if case.site.security_groups is False else Severity.INFO,
-        confidence=one.segment.confidence,
+        confidence=one.leg.confidence,
         summary=summary,
         evidence=(
-            one.segment.seen(one.lost, f"SYN to {one.port}"),
-            one.segment.missing(""),
-            one.segment.arrived(one.passed, "other packets of the guest"),
+            one.leg.seen(one.lost, f"SYN to {one.port}"),
+            one.leg.missing(""),
+            one.leg.arrived(one.passed, "other packets of the guest"),
         ),
         filter=f"tcp.port == {one.port} && ip.addr == {one.client}",
         first_ns=int(one.lost["ts_ns"][0]),
         last_ns=int(one.lost["ts_ns"][-1]),
-        limits=("captures cannot tell whether this drop is meant", *one.segment.limits),
+        limits=("captures cannot tell whether this drop is meant", *one.leg.limits),
         next_steps=(NextStep(where=f"host of {one.guest}", command=look, meaning=meaning),),
     )
 

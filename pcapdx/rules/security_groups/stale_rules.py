@@ -36,12 +36,12 @@ from pcapdx.rules.definitions.wording import cite
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding a guest."""
-    for segment, mac, fate in dead_guests(case):
-        neighbour = passing_neighbour(case, segment, mac)
-        if neighbour is None or arp_passes(case, segment, fate):
+    for leg, mac, fate in dead_guests(case):
+        neighbour = passing_neighbour(case, leg, mac)
+        if neighbour is None or arp_passes(case, leg, fate):
             continue
         view, other = neighbour
-        near, far, name = segment.near, segment.far, mac_of(mac)
+        near, far, name = leg.near, leg.far, mac_of(mac)
         passing = next(one for one in far.talkers if one.mac == other and one.sent)
         tap = near.vantage.interface or "vnetN"
         yield RULE.finding(
@@ -53,15 +53,15 @@ def check(case: Case) -> Iterator[Finding]:
                 f"neighbour {other} ({view.name}) gets out: filter rules of this one tap drop it."
             ),
             evidence=(
-                segment.seen(fate.lost, f"frames of {name}"),
-                segment.missing(""),
+                leg.seen(fate.lost, f"frames of {name}"),
+                leg.missing(""),
                 cite(far, passing.frames, f"frames of {other} at {far.name}"),
             ),
             filter=f"eth.src == {name}",
             first_ns=int(fate.lost["ts_ns"][0]),
             last_ns=int(fate.lost["ts_ns"][-1]),
             alternatives=("the tap is not in the bridge of its network: that looks the same",),
-            limits=segment.limits,
+            limits=leg.limits,
             next_steps=(
                 NextStep(
                     where=f"host of {near.name}",

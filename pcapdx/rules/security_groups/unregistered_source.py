@@ -31,7 +31,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Fate, Segment, ip_of, is_ip, mac_int, mac_of, segments
+from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_ip, legs, mac_int, mac_of
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import listed
 from pcapdx.vantage import Role
@@ -39,69 +39,69 @@ from pcapdx.vantage import Role
 
 def check_ip(case: Case) -> Iterator[Finding]:
     """SG003: one finding a guest and address."""
-    for segment in segments(case):
-        if not segment.leaves_host:
+    for leg in legs(case):
+        if not leg.leaves_host:
             continue
-        for mac in segment.own:
-            sent = segment.sent_by(mac) & is_ip(segment.rows) & segment.expected
-            fates = {ip: segment.fate(sent & (segment.rows["src"] == ip)) for ip in _addresses(segment, mac)}
+        for mac in leg.own:
+            sent = leg.sent_by(mac) & is_ip(leg.rows) & leg.expected
+            fates = {ip: leg.fate(sent & (leg.rows["src"] == ip)) for ip in _addresses(leg, mac)}
             passing = {ip: fate for ip, fate in fates.items() if len(fate.passed) >= REPETITION and not len(fate.lost)}
             for ip, fate in fates.items():
                 if passing and fate.dead and len(fate.lost) >= REPETITION:
-                    yield _address(segment, mac, ip, fate, passing)
+                    yield _address(leg, mac, ip, fate, passing)
 
 
 def check_mac(case: Case) -> Iterator[Finding]:
     """SG004: one finding a guest and foreign MAC."""
-    for segment in segments(case):
-        own = _main_mac(segment) if segment.leaves_host and segment.near.vantage.role is Role.TAP else None
+    for leg in legs(case):
+        own = _main_mac(leg) if leg.leaves_host and leg.near.vantage.role is Role.TAP else None
         if own is None:
             continue
-        mine = segment.fate(segment.sent_by(mac_int(own)))
+        mine = leg.fate(leg.sent_by(mac_int(own)))
         passing = mine.passed
-        for mac in np.unique(segment.rows["eth_src"]).tolist():
-            inward = segment.sent_by(mac) & (segment.rows["eth_dst"] == mac_int(own))
-            if mac == mac_int(own) or np.isin(mac, segment.pair.others["eth_src"]) or np.any(inward):
+        for mac in np.unique(leg.rows["eth_src"]).tolist():
+            inward = leg.sent_by(mac) & (leg.rows["eth_dst"] == mac_int(own))
+            if mac == mac_int(own) or np.isin(mac, leg.pair.others["eth_src"]) or np.any(inward):
                 continue
-            fate = segment.fate(segment.sent_by(mac))
+            fate = leg.fate(leg.sent_by(mac))
             if fate.dead and len(fate.lost) >= REPETITION and len(passing) >= REPETITION:
-                yield _mac(segment, own, mac, fate, mine)
+                yield _mac(leg, own, mac, fate, mine)
 
 
-def _main_mac(segment: Segment) -> str | None:
+def _main_mac(leg: Leg) -> str | None:
     """The MAC that others answer: several speak at the tap of a guest that has guests of its own."""
-    there = segment.pair.from_far
-    answered = [one for one in segment.near.talkers if one.sent and one.received and mac_int(one.mac) not in there]
-    return segment.guest or (max(answered, key=lambda one: one.received).mac if answered else None)
+    there = leg.pair.from_far
+    answered = [one for one in leg.near.talkers if one.sent and one.received and mac_int(one.mac) not in there]
+    return leg.guest or (max(answered, key=lambda one: one.received).mac if answered else None)
 
 
-def _addresses(segment: Segment, mac: int) -> list[int]:
+def _addresses(leg: Leg, mac: int) -> list[int]:
     """Unicast IPv4 sources of a guest; 0.0.0.0 is a client without one."""
-    found = np.unique(segment.rows["src"][segment.sent_by(mac)]).tolist()
+    found = np.unique(leg.rows["src"][leg.sent_by(mac)]).tolist()
     return [ip for ip in found if 0 < ip < 1 << 32]
 
 
-def _address(segment: Segment, mac: int, ip: int, fate: Fate, passing: dict[int, Fate]) -> Finding:
-    near, far, name, address = segment.near.name, segment.far.name, mac_of(mac), ip_of(ip) or "?"
+def _address(leg: Leg, mac: int, ip: int, fate: Fate, passing: dict[int, Fate]) -> Finding:
+    near, far, name, address = leg.near.name, leg.far.name, mac_of(mac), ip_of(ip) or "?"
     good = listed(ip_of(one) for one in list(passing)[:3])
     return ADDRESS.finding(
         subject=Subject(mac=name, ip=address),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
             f"The host drops what {name} sends from {address}: {len(fate.lost):,} packets are at {near} and "
             f"none at {far}, "
             f"while those from {good} pass."
         ),
         evidence=(
-            segment.seen(fate.lost, f"packets from {address}"),
-            segment.missing(""),
-            segment.arrived(next(iter(passing.values())).passed, f"packets from {good}"),
+            leg.seen(fate.lost, f"packets from {address}"),
+            leg.missing(""),
+            leg.arrived(next(iter(passing.values())).passed, f"packets from {good}"),
         ),
         filter=f"eth.src == {name} && ip.src == {address}",
         first_ns=int(fate.lost["ts_ns"][0]),
         last_ns=int(fate.lost["ts_ns"][-1]),
         alternatives=(f"a filter of the host that knows {address} for another reason",),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
                 where=f"host of {near}",
@@ -117,26 +117,26 @@ def _address(segment: Segment, mac: int, ip: int, fate: Fate, passing: dict[int,
     )
 
 
-def _mac(segment: Segment, own: str, mac: int, fate: Fate, mine: Fate) -> Finding:
-    near, far, name = segment.near.name, segment.far.name, mac_of(mac)
+def _mac(leg: Leg, own: str, mac: int, fate: Fate, mine: Fate) -> Finding:
+    near, far, name = leg.near.name, leg.far.name, mac_of(mac)
     return MAC.finding(
         subject=Subject(mac=name),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
             f"The host drops what leaves the tap of {own} with the source {name}: {len(fate.lost):,} frames "
             f"are at {near} and "
             f"none at {far}, while the guest's own pass."
         ),
         evidence=(
-            segment.seen(fate.lost, f"frames from {name}"),
-            segment.missing(""),
-            segment.arrived(mine.passed, f"frames from {own}"),
+            leg.seen(fate.lost, f"frames from {name}"),
+            leg.missing(""),
+            leg.arrived(mine.passed, f"frames from {own}"),
         ),
         filter=f"eth.src == {name}",
         first_ns=int(fate.lost["ts_ns"][0]),
         last_ns=int(fate.lost["ts_ns"][-1]),
         alternatives=("a bridged appliance by design: its offering must not have security groups",),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
                 where=f"host of {near}",

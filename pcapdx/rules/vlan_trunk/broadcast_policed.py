@@ -29,7 +29,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Segment, segments
+from pcapdx.rules.definitions.path import Leg, legs
 
 LEAST = 50
 BROADCASTS_LOST = 0.2
@@ -38,20 +38,20 @@ UNICAST_LOST = 0.01
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding a VLAN and way between two NICs."""
-    for segment in segments(case):
-        if not segment.is_wire_to_wire or _dropped(segment):
+    for leg in legs(case):
+        if not leg.is_wire_to_wire or _dropped(leg):
             continue
-        for vlan in np.unique(segment.rows["vlan"]).tolist():
-            yield from _judge(segment, int(vlan))
+        for vlan in np.unique(leg.rows["vlan"]).tolist():
+            yield from _judge(leg, int(vlan))
 
 
-def _dropped(segment: Segment) -> bool:
-    return any(one.dropped for view in (segment.near, segment.far) for one in view.capture.interfaces)
+def _dropped(leg: Leg) -> bool:
+    return any(one.dropped for view in (leg.near, leg.far) for one in view.capture.interfaces)
 
 
-def _judge(segment: Segment, vlan: int) -> Iterator[Finding]:
-    here = segment.expected & (segment.rows["vlan"] == vlan)
-    broadcast, unicast = segment.fate(here & segment.group), segment.fate(here & ~segment.group)
+def _judge(leg: Leg, vlan: int) -> Iterator[Finding]:
+    here = leg.expected & (leg.rows["vlan"] == vlan)
+    broadcast, unicast = leg.fate(here & leg.group), leg.fate(here & ~leg.group)
     sent, direct = (len(one.lost) + len(one.passed) for one in (broadcast, unicast))
     if min(sent, direct) < LEAST or not len(broadcast.passed):
         return
@@ -62,21 +62,21 @@ def _judge(segment: Segment, vlan: int) -> Iterator[Finding]:
     yield RULE.finding(
         subject=Subject(vlan=vlan),
         summary=(
-            f"{lost:.0%} of {sent:,} broadcasts {where} are lost {segment.between}, and {gone:.1%} of "
+            f"{lost:.0%} of {sent:,} broadcasts {where} are lost {leg.between}, and {gone:.1%} of "
             f"{direct:,} unicast "
             f"frames: the switch limits broadcasts."
         ),
         evidence=(
-            segment.seen(broadcast.lost, "broadcasts that never came"),
-            segment.seen(broadcast.passed, "broadcasts that did"),
+            leg.seen(broadcast.lost, "broadcasts that never came"),
+            leg.seen(broadcast.passed, "broadcasts that did"),
         ),
         filter="eth.dst.ig == 1" + (f" && vlan.id == {vlan}" if vlan else ""),
         first_ns=int(broadcast.lost["ts_ns"][0]),
         last_ns=int(broadcast.lost["ts_ns"][-1]),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
-                where=f"switch {segment.between}",
+                where=f"switch {leg.between}",
                 command="show storm-control; show interfaces counters storm-control",
                 meaning="counters that grow on either host's port: its limit is below what is sent",
             ),

@@ -31,7 +31,7 @@ from pcapdx.case import Case
 from pcapdx.dissect import Seen
 from pcapdx.model import Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Segment, is_arp, is_dhcp, is_ip, mac_int, mac_of, ports, segments
+from pcapdx.rules.definitions.path import Leg, is_arp, is_dhcp, is_ip, legs, mac_int, mac_of, ports
 from pcapdx.rules.definitions.windows import BURST, REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, times
 from pcapdx.rules.dhcp.lost_on_path import lost_dhcp
@@ -40,30 +40,30 @@ from pcapdx.sieve.columns import Array
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding a client whose answers are dropped, or a machine whose ARP answers are, and pair of NICs."""
-    for segment in segments(case):
-        if not segment.is_wire_to_wire:
+    for leg in legs(case):
+        if not leg.is_wire_to_wire:
             continue
-        for mac, lost in lost_dhcp(segment, DhcpType.OFFER).items():
+        for mac, lost in lost_dhcp(leg, DhcpType.OFFER).items():
             server = lost[0].frame.eth_src or ""
-            asked = any(one.message.chaddr == mac for one in segment.far.messages(Dhcp))
-            passed = _others_of(segment, server, ~is_dhcp(segment.rows))
+            asked = any(one.message.chaddr == mac for one in leg.far.messages(Dhcp))
+            passed = _others_of(leg, server, ~is_dhcp(leg.rows))
             if len(lost) >= REPETITION and asked and len(passed) >= BURST:
-                yield _dhcp(segment, mac, server, lost, passed)
-        yield from _arp(segment)
+                yield _dhcp(leg, mac, server, lost, passed)
+        yield from _arp(leg)
 
 
-def _others_of(segment: Segment, mac: str, chosen: Array) -> Array:
+def _others_of(leg: Leg, mac: str, chosen: Array) -> Array:
     """What else of a machine is at both points."""
-    return segment.fate(chosen & (segment.rows["eth_src"] == mac_int(mac))).passed
+    return leg.fate(chosen & (leg.rows["eth_src"] == mac_int(mac))).passed
 
 
-def _dhcp(segment: Segment, mac: str, server: str, lost: list[Seen[Dhcp]], passed: Array) -> Finding:
-    near, far, vlan = segment.near, segment.far, lost[0].frame.vlan
+def _dhcp(leg: Leg, mac: str, server: str, lost: list[Seen[Dhcp]], passed: Array) -> Finding:
+    near, far, vlan = leg.near, leg.far, lost[0].frame.vlan
     return _finding(
-        segment,
+        leg,
         vlan,
         summary=(
-            f"The switch {segment.between} drops DHCP answers ({in_vlan(vlan)}): the OFFERs to {mac} leave {near.name} "
+            f"The switch {leg.between} drops DHCP answers ({in_vlan(vlan)}): the OFFERs to {mac} leave {near.name} "
             f"{times(len(lost))} and never arrive at {far.name}, while {len(passed):,} other frames of {server} do."
         ),
         subject=Subject(mac=mac, vlan=vlan),
@@ -77,25 +77,25 @@ def _dhcp(segment: Segment, mac: str, server: str, lost: list[Seen[Dhcp]], passe
     )
 
 
-def _arp(segment: Segment) -> Iterator[Finding]:
+def _arp(leg: Leg) -> Iterator[Finding]:
     """Answers by ARP of which none passes, while IP between the same two does."""
-    replies = is_arp(segment.rows) & ~segment.group & segment.expected
-    for mac in np.unique(segment.rows["eth_src"][replies]).tolist():
-        fate = segment.fate(replies & (segment.rows["eth_src"] == mac))
-        passed = segment.fate(is_ip(segment.rows) & (segment.rows["eth_src"] == mac)).passed
+    replies = is_arp(leg.rows) & ~leg.group & leg.expected
+    for mac in np.unique(leg.rows["eth_src"][replies]).tolist():
+        fate = leg.fate(replies & (leg.rows["eth_src"] == mac))
+        passed = leg.fate(is_ip(leg.rows) & (leg.rows["eth_src"] == mac)).passed
         if not fate.dead or len(fate.lost) < REPETITION or len(passed) < BURST:
             continue
         vlan, name = int(fate.lost["vlan"][0]), mac_of(mac)
         yield _finding(
-            segment,
+            leg,
             vlan,
             summary=(
-                f"The switch {segment.between} drops the ARP answers of {name} ({in_vlan(vlan)}): "
+                f"The switch {leg.between} drops the ARP answers of {name} ({in_vlan(vlan)}): "
                 f"{len(fate.lost):,} leave "
-                f"{segment.near.name} and none arrives, while {len(passed):,} of its IP frames do."
+                f"{leg.near.name} and none arrives, while {len(passed):,} of its IP frames do."
             ),
             subject=Subject(mac=name, vlan=vlan),
-            seen=segment.seen(fate.lost, f"ARP answers of {name}"),
+            seen=leg.seen(fate.lost, f"ARP answers of {name}"),
             passed=passed,
             filter=f"arp.opcode == 2 && eth.src == {name}",
             first_ns=int(fate.lost["ts_ns"][0]),
@@ -106,7 +106,7 @@ def _arp(segment: Segment) -> Iterator[Finding]:
 
 
 def _finding(
-    segment: Segment,
+    leg: Leg,
     vlan: int,
     *,
     summary: str,
@@ -119,18 +119,18 @@ def _finding(
     command: str,
     meaning: str,
 ) -> Finding:
-    near, far = segment.near, segment.far
+    near, far = leg.near, leg.far
     return RULE.finding(
         subject=subject,
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=summary,
-        evidence=(seen, segment.missing(""), segment.arrived(passed, "other frames of the same machine")),
+        evidence=(seen, leg.missing(""), leg.arrived(passed, "other frames of the same machine")),
         filter=filter,
         first_ns=first_ns,
         last_ns=last_ns,
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
-            NextStep(where=f"switch {segment.between}", command=command, meaning=meaning),
+            NextStep(where=f"switch {leg.between}", command=command, meaning=meaning),
             ports(near, far, vlan),
         ),
     )

@@ -9,7 +9,7 @@ another in that VLAN, the switch itself does not have it (VLAN003).
 
 Why it matters
 --------------
-It names the segment: between these two hosts, and nothing inside them.
+It names the leg: between these two hosts, and nothing inside them.
 
 Common causes
 -------------
@@ -34,12 +34,12 @@ from pcapdx.case import Case, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.local import is_local
-from pcapdx.rules.definitions.path import Fate, Segment, every_segment, is_arp, is_dhcp, mac_of, ports
+from pcapdx.rules.definitions.path import Fate, Leg, every_leg, is_arp, is_dhcp, mac_of, ports
 from pcapdx.rules.definitions.windows import BURST, REPETITION
 from pcapdx.rules.definitions.wording import listed, times
 from pcapdx.rules.vlan_trunk.transmit_only import unanswered
 
-Lost = dict[int, list[tuple[Segment, Fate]]]
+Lost = dict[int, list[tuple[Leg, Fate]]]
 
 
 def check_hosts(case: Case) -> Iterator[Finding]:
@@ -48,11 +48,11 @@ def check_hosts(case: Case) -> Iterator[Finding]:
         if _nowhere(case, found):
             continue
         told: set[frozenset[str]] = set()
-        for segment, fate in found:
-            pair = frozenset((segment.near.name, segment.far.name))
+        for leg, fate in found:
+            pair = frozenset((leg.near.name, leg.far.name))
             if pair not in told:
                 told.add(pair)
-                yield _between(segment, vlan, fate, back=_back(found, segment))
+                yield _between(leg, vlan, fate, back=_back(found, leg))
 
 
 def check_switch(case: Case) -> Iterator[Finding]:
@@ -63,19 +63,19 @@ def check_switch(case: Case) -> Iterator[Finding]:
 
 
 def _lost_vlans(case: Case) -> Lost:
-    """VLANs that do not get from one NIC to another, with the segments on which they are lost."""
+    """VLANs that do not get from one NIC to another, with the legs on which they are lost."""
     lost: Lost = {}
-    for segment in every_segment(case):
-        if not segment.is_wire_to_wire or not np.any(segment.pair.others["vlan"] > 0):
+    for leg in every_leg(case):
+        if not leg.is_wire_to_wire or not np.any(leg.pair.others["vlan"] > 0):
             continue
-        chosen = segment.group & ~segment.from_beyond & (is_arp(segment.rows) | is_dhcp(segment.rows))
-        for vlan in np.unique(segment.rows["vlan"][chosen]).tolist():
-            fate = segment.fate(chosen & (segment.rows["vlan"] == vlan))
-            whole = np.any((segment.rows["vlan"] == vlan) & (segment.pair.there >= 0))
-            others = int(np.sum((segment.pair.there >= 0) & (segment.rows["vlan"] != vlan)))
+        chosen = leg.group & ~leg.from_beyond & (is_arp(leg.rows) | is_dhcp(leg.rows))
+        for vlan in np.unique(leg.rows["vlan"][chosen]).tolist():
+            fate = leg.fate(chosen & (leg.rows["vlan"] == vlan))
+            whole = np.any((leg.rows["vlan"] == vlan) & (leg.pair.there >= 0))
+            others = int(np.sum((leg.pair.there >= 0) & (leg.rows["vlan"] != vlan)))
             dead = vlan and fate.dead and not whole and len(fate.lost) >= REPETITION and others >= BURST
-            if dead and (_member(segment.far, vlan) or _in_vain(segment.near, vlan)):
-                lost.setdefault(int(vlan), []).append((segment, fate))
+            if dead and (_member(leg.far, vlan) or _in_vain(leg.near, vlan)):
+                lost.setdefault(int(vlan), []).append((leg, fate))
     return lost
 
 
@@ -90,14 +90,14 @@ def _in_vain(view: View, vlan: int) -> bool:
     return asking is not None and asking.plain
 
 
-def _nowhere(case: Case, found: list[tuple[Segment, Fate]]) -> bool:
+def _nowhere(case: Case, found: list[tuple[Leg, Fate]]) -> bool:
     """The VLAN is lost from every one of three NICs or more to every other."""
     wires = [view for view in case.views if view.vantage.role is not None and view.vantage.role.is_wire]
     return len(wires) > 2 and len(found) == len(wires) * (len(wires) - 1)
 
 
-def _back(found: list[tuple[Segment, Fate]], segment: Segment) -> Fate | None:
-    return next((fate for other, fate in found if (other.near, other.far) == (segment.far, segment.near)), None)
+def _back(found: list[tuple[Leg, Fate]], leg: Leg) -> Fate | None:
+    return next((fate for other, fate in found if (other.near, other.far) == (leg.far, leg.near)), None)
 
 
 def _words(fate: Fate) -> str:
@@ -110,9 +110,9 @@ def _words(fate: Fate) -> str:
     return f"{macs} {listed(parts)}"
 
 
-def _crossed(segment: Segment) -> str:
+def _crossed(leg: Leg) -> str:
     """What else did pass."""
-    passed = segment.rows["vlan"][segment.pair.there >= 0]
+    passed = leg.rows["vlan"][leg.pair.there >= 0]
     vlans, counts = np.unique(passed, return_counts=True)
     parts = [
         f"{count:,} frames {f'of VLAN {vlan}' if vlan else 'without a tag'}"
@@ -121,12 +121,12 @@ def _crossed(segment: Segment) -> str:
     return f"{listed(parts[:3])} crossed the same way"
 
 
-def _between(segment: Segment, vlan: int, fate: Fate, *, back: Fate | None) -> Finding:
-    near, far = segment.near, segment.far
+def _between(leg: Leg, vlan: int, fate: Fate, *, back: Fate | None) -> Finding:
+    near, far = leg.near, leg.far
     member = _member(far, vlan)
     evidence = [
-        segment.seen(fate.lost, f"requests tagged {vlan}"),
-        segment.missing(f"; none is tagged {vlan} from outside"),
+        leg.seen(fate.lost, f"requests tagged {vlan}"),
+        leg.missing(f"; none is tagged {vlan} from outside"),
     ]
     alternatives = [
         f"the VLAN is missing on the switch port of {near.name} instead of that of {far.name}: both look "
@@ -138,18 +138,18 @@ def _between(segment: Segment, vlan: int, fate: Fate, *, back: Fate | None) -> F
         alternatives.append(f"VLAN {vlan} is missing in the switch's VLAN table: then no third host hears it either")
     return HOSTS.finding(
         subject=Subject(vlan=vlan),
-        confidence=segment.confidence if member else Confidence.LIKELY,
+        confidence=leg.confidence if member else Confidence.LIKELY,
         summary=(
-            f"VLAN {vlan} is not carried {segment.between}: {_words(fate)}, each time tagged {vlan} at "
+            f"VLAN {vlan} is not carried {leg.between}: {_words(fate)}, each time tagged {vlan} at "
             f"{near.name}, and "
-            f"none came to {far.name}, while {_crossed(segment)}."
+            f"none came to {far.name}, while {_crossed(leg)}."
         ),
         evidence=tuple(evidence),
         filter=f"vlan.id == {vlan}",
         first_ns=int(fate.lost["ts_ns"][0]),
         last_ns=int(fate.lost["ts_ns"][-1]),
         alternatives=tuple(alternatives),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             ports(near, far, vlan),
             NextStep(
@@ -161,14 +161,14 @@ def _between(segment: Segment, vlan: int, fate: Fate, *, back: Fate | None) -> F
     )
 
 
-def _missing(vlan: int, found: list[tuple[Segment, Fate]]) -> Finding:
-    names = list(dict.fromkeys(segment.near.name for segment, _ in found))
-    by_name = {segment.near.name: (segment, fate) for segment, fate in found}
+def _missing(vlan: int, found: list[tuple[Leg, Fate]]) -> Finding:
+    names = list(dict.fromkeys(leg.near.name for leg, _ in found))
+    by_name = {leg.near.name: (leg, fate) for leg, fate in found}
     return SWITCH.finding(
         subject=Subject(vlan=vlan),
-        confidence=min((segment.confidence for segment, _ in found), key=lambda one: -one.rank),
+        confidence=min((leg.confidence for leg, _ in found), key=lambda one: -one.rank),
         summary=f"The switch does not have VLAN {vlan}: {listed(names)} all send in it, and none hears another.",
-        evidence=tuple(segment.seen(fate.lost, f"requests tagged {vlan}") for segment, fate in by_name.values()),
+        evidence=tuple(leg.seen(fate.lost, f"requests tagged {vlan}") for leg, fate in by_name.values()),
         filter=f"vlan.id == {vlan}",
         first_ns=min(int(fate.lost["ts_ns"][0]) for _, fate in found),
         last_ns=max(int(fate.lost["ts_ns"][-1]) for _, fate in found),

@@ -7,7 +7,7 @@ it arrives, and none of twenty or more up to L is lost.
 
 Why it matters
 --------------
-Layer 2 drops too long frames without a word: connections open and hang at the first full segment.
+Layer 2 drops too long frames without a word: connections open and hang at the first full leg.
 
 Common causes
 -------------
@@ -31,7 +31,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Fate, Segment, ip_of, is_ip, segments
+from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_ip, legs
 from pcapdx.rules.definitions.windows import BURST, TWO_PATHS
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
@@ -53,15 +53,15 @@ class Cut:
 
 def check(case: Case) -> Iterator[Finding]:
     """VLAN017: one finding a pair of points and way."""
-    for segment in segments(case):
-        cut = size_cut(segment)
+    for leg in legs(case):
+        cut = size_cut(leg)
         if cut is not None:
-            yield _finding(segment, cut)
+            yield _finding(leg, cut)
 
 
-def size_cut(segment: Segment) -> Cut | None:
-    """The length above which nothing passes a segment; None where there is none."""
-    fate = segment.fate(is_ip(segment.rows) & segment.expected)
+def size_cut(leg: Leg) -> Cut | None:
+    """The length above which nothing passes a leg; None where there is none."""
+    fate = leg.fate(is_ip(leg.rows) & leg.expected)
     lost, passed = ip_length(fate.lost), ip_length(fate.passed)
     if len(lost) < BURST or len(passed) < TWO_PATHS:
         return None
@@ -76,37 +76,37 @@ def ip_length(rows: Array) -> Array:
     return length
 
 
-def _finding(segment: Segment, cut: Cut) -> Finding:
+def _finding(leg: Leg, cut: Cut) -> Finding:
     lost = cut.fate.lost
     ends = sorted({ip for ip in (ip_of(lost["src"][0]), ip_of(lost["dst"][0])) if ip})
     return RULE.finding(
         subject=Subject(vlan=int(lost["vlan"][0]) or None),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
-            f"Packets above {cut.passed} bytes do not get from {segment.near.name} to {segment.far.name}: "
+            f"Packets above {cut.passed} bytes do not get from {leg.near.name} to {leg.far.name}: "
             f"{len(lost):,} of "
             f"{cut.lost} bytes and more are lost, all {len(cut.fate.passed):,} up to {cut.passed} bytes arrive."
         ),
         evidence=(
-            segment.seen(lost, f"packets of {cut.lost} bytes and more"),
-            segment.missing(f"; the longest of them has {cut.passed} bytes"),
-            segment.arrived(cut.fate.passed, "shorter packets of the same ends"),
+            leg.seen(lost, f"packets of {cut.lost} bytes and more"),
+            leg.missing(f"; the longest of them has {cut.passed} bytes"),
+            leg.arrived(cut.fate.passed, "shorter packets of the same ends"),
         ),
         filter=f"ip.len >= {cut.lost}" + "".join(f" && ip.addr == {one}" for one in ends),
         first_ns=int(lost["ts_ns"][0]),
         last_ns=int(lost["ts_ns"][-1]),
         alternatives=("a filter that looks into long packets only",),
-        limits=segment.limits,
-        next_steps=steps(segment, cut),
+        limits=leg.limits,
+        next_steps=steps(leg, cut),
     )
 
 
-def steps(segment: Segment, cut: Cut) -> tuple[NextStep, ...]:
+def steps(leg: Leg, cut: Cut) -> tuple[NextStep, ...]:
     """How to see the limit."""
     target = ip_of(cut.fate.lost["dst"][0]) or "the other end"
     return (
         NextStep(
-            where=f"host of {segment.near.name}",
+            where=f"host of {leg.near.name}",
             command=(
                 f"ping -c 3 -M do -s {cut.lost - ICMP_HEADERS} {target}; ping -c 3 -M do -s "
                 f"{cut.passed - ICMP_HEADERS} {target}"
@@ -114,7 +114,7 @@ def steps(segment: Segment, cut: Cut) -> tuple[NextStep, ...]:
             meaning="the first without and the second with an answer: the limit lies between these lengths",
         ),
         NextStep(
-            where=f"switch {segment.between}",
+            where=f"switch {leg.between}",
             command="show interfaces | include MTU|giants",
             meaning=(
                 f"an MTU below {cut.lost} bytes (a tag needs 4 more, VXLAN 50), or giants that grow: this is the port"

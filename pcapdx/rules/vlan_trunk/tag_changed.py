@@ -35,7 +35,7 @@ from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.networks import vlans_of_network
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
-from pcapdx.rules.definitions.path import Segment, every_segment
+from pcapdx.rules.definitions.path import Leg, every_leg
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.vantage import Role
@@ -62,33 +62,33 @@ def check(view: View) -> Iterator[Finding]:
 def check_path(case: Case) -> Iterator[Finding]:
     """One finding a VLAN whose frames come to another NIC in another VLAN, or without a tag."""
     told: set[frozenset[int]] = set()
-    for segment in every_segment(case):
-        if not segment.is_wire_to_wire or stripped(segment.near) or stripped(segment.far):
+    for leg in every_leg(case):
+        if not leg.is_wire_to_wire or stripped(leg.near) or stripped(leg.far):
             continue
-        both = segment.pair.vlan_map
+        both = leg.pair.vlan_map
         for (here, there), count in sorted(both.items()):
             alike = any(vlan and vlan == other for vlan, other in both)  # the far point keeps the tags of others
             if here == there or count < REPETITION or not alike or frozenset((here, there)) in told:
                 continue
             told.add(frozenset((here, there)))
-            yield _between(segment, here, there, count)
+            yield _between(leg, here, there, count)
 
 
-def _between(segment: Segment, here: int, there: int, count: int) -> Finding:
-    found = segment.pair.there >= 0
-    chosen = (segment.rows["vlan"] == here) & found
-    chosen[found] &= segment.pair.others["vlan"][segment.pair.there[found]] == there
-    rows = segment.rows[chosen]
+def _between(leg: Leg, here: int, there: int, count: int) -> Finding:
+    found = leg.pair.there >= 0
+    chosen = (leg.rows["vlan"] == here) & found
+    chosen[found] &= leg.pair.others["vlan"][leg.pair.there[found]] == there
+    rows = leg.rows[chosen]
     words = [f"tagged {vlan}" if vlan else "untagged" for vlan in (here, there)]
     return RULE.finding(
         subject=Subject(vlan=here or there),
-        confidence=segment.confidence,
+        confidence=leg.confidence,
         summary=(
-            f"The tag changes {segment.between}: {count:,} frames are {words[0]} at {segment.near.name} and "
+            f"The tag changes {leg.between}: {count:,} frames are {words[0]} at {leg.near.name} and "
             f"{words[1]} at "
-            f"{segment.far.name}, while other VLANs keep theirs."
+            f"{leg.far.name}, while other VLANs keep theirs."
         ),
-        evidence=(segment.seen(rows, f"frames {words[0]}"), segment.arrived(rows, f"the same frames {words[1]}")),
+        evidence=(leg.seen(rows, f"frames {words[0]}"), leg.arrived(rows, f"the same frames {words[1]}")),
         filter=f"vlan.id == {here or there}",
         first_ns=int(rows["ts_ns"][0]),
         last_ns=int(rows["ts_ns"][-1]),
@@ -97,10 +97,10 @@ def _between(segment: Segment, here: int, there: int, count: int) -> Finding:
             if here and there
             else f"VLAN {here or there} is the native one of a port on purpose, and the host expects it untagged there",
         ),
-        limits=segment.limits,
+        limits=leg.limits,
         next_steps=(
             NextStep(
-                where=f"switch {segment.between}",
+                where=f"switch {leg.between}",
                 command="show interfaces trunk; show interfaces switchport; show vlan mapping",
                 meaning=f"VLAN {here or there} must be tagged on both ports: neither native nor mapped",
             ),
