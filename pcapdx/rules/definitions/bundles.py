@@ -44,13 +44,13 @@ class Actor:
 
     @property
     def out_of_sync(self) -> tuple[Seen[Lacp], ...]:
-        """The units at the end that name a partner while the port is not in sync."""
+        """The units at the end that name no partner, or one that it is not in sync with."""
         found: list[Seen[Lacp]] = []
         for one in reversed(self.units):
-            if not one.message.partner.known or one.message.actor.in_sync:
+            if one.message.partner.known and one.message.actor.in_sync:
                 break
-            found.insert(0, one)
-        return tuple(found)
+            found.append(one)
+        return tuple(reversed(found))
 
 
 @once_a_view

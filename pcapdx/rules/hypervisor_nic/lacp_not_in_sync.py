@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a port whose LACP units name no partner at all, three of them and more over 25 seconds, or name one and stay out
-of sync for 90 seconds.
+Finds a port whose LACP units name no partner at all, three of them and more over 25 seconds, or that lost its
+partner or stays out of sync with it for 90 seconds.
 
 Why it matters
 --------------
@@ -90,21 +90,27 @@ def _alone(view: View, actor: Actor, others: Sequence[Actor]) -> Finding:
 
 def _unsynced(view: View, actor: Actor) -> Finding:
     units: Sequence[Seen[Lacp]] = actor.out_of_sync
-    partner = actor.latest.partner
+    end, partner = actor.end, actor.latest.partner
+    lost = not partner.known
+    who = f"{end.system} port {end.port}"
+    summary = (
+        f"{who} lost its LACP partner: for {duration(span_ns(units))} it has named nobody."
+        if lost
+        else f"{who} and its LACP partner {partner.system} (key {partner.key}, port {partner.port}) do not agree for "
+        f"{duration(span_ns(units))}: its state is {listed(end.state_words) or 'empty'}."
+    )
     return RULE.finding(
         subject=Subject(mac=actor.mac),
         severity=Severity.WARNING,
         confidence=Confidence.LIKELY,
-        summary=(
-            f"{actor.end.system} port {actor.end.port} and its LACP partner {partner.system} (key {partner.key}, port "
-            f"{partner.port}) do not agree for {duration(span_ns(units))}: its state is "
-            f"{listed(actor.end.state_words) or 'empty'}."
-        ),
+        summary=summary,
         evidence=(cite(view, (one.number for one in units), "LACP units out of sync"),),
-        filter=f"lacp.actor.sysid == {actor.end.system} && lacp.actor.port == {actor.end.port}",
+        filter=f"lacp.actor.sysid == {end.system} && lacp.actor.port == {end.port}",
         first_ns=units[0].ts_ns,
         last_ns=units[-1].ts_ns,
-        alternatives=("a standby link on purpose (more links than the bundle may use at once)",),
+        alternatives=("the other end is being restarted",)
+        if lost
+        else ("a standby link on purpose (more links than the bundle may use at once)",),
         next_steps=_steps(view),
     )
 

@@ -4,7 +4,8 @@ What it does
 ------------
 At an underlay NIC, takes hosts that send VXLAN to a multicast group. One that answers the querier's questions for other
 groups and not for this one will get nothing from it. Where reports are seen and nobody asks for more than four minutes,
-switches that snoop IGMP would forget the members: a remark.
+switches that snoop IGMP forget the members: a warning where broadcasts to a machine that speaks are no longer
+answered, else a remark.
 
 Why it matters
 --------------
@@ -28,17 +29,18 @@ Look at the host's memberships and at who is the querier.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from dissectors.arp import Arp
+from dissectors.arp import Arp, ArpExchange
 from dissectors.dhcp import Dhcp
 from dissectors.igmp import IgmpQuery, IgmpReport
 from dissectors.ipv6_nd import NeighborSolicitation
 from pcapdx.case import View
 from pcapdx.dissect import Seen
-from pcapdx.frame import Frame
+from pcapdx.frame import BROADCAST_MAC, Frame
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.arp_dead import speaks
 from pcapdx.rules.definitions.memo import once_a_view
-from pcapdx.rules.definitions.windows import SECOND
+from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_TRIES, SECOND
 from pcapdx.rules.definitions.wording import cite, duration, listed, times
 
 QUERIES = 2
@@ -47,6 +49,8 @@ SLACK = 1 * SECOND
 USED_FOR = 60 * SECOND
 NO_QUERY = 260 * SECOND
 """Two query intervals of 125 s and a response time (RFC 3376, 8.4): members are forgotten then."""
+UNHEARD = 40 * SECOND
+"""Of ARP frames alike one in twenty seconds is read: in twice that time a reply would be among them."""
 VXLAN = 1
 Sent = Mapping[tuple[str, str], Sequence[Frame]]
 
@@ -142,17 +146,20 @@ def _unserved(view: View, host: str, group: str, frames: Sequence[Frame], missed
 def _nobody_asks(view: View, sent: Sent, reports: Sequence[Seen[IgmpReport]]) -> Finding:
     groups = list(dict.fromkeys(group for _, group in sent))
     every = [frame for frames in sent.values() for frame in (frames[0], frames[-1])]
+    lost = _unanswered(view, {frame.vni for frames in sent.values() for frame in frames})
+    unheard = [request.number for one in lost for request in one.requests]
     return RULE.finding(
         subject=Subject(),
-        severity=Severity.INFO,
+        severity=Severity.WARNING if lost else Severity.INFO,
         confidence=Confidence.POSSIBLE,
         summary=(
             f"VXLAN uses the groups {listed(groups[:4])}, and in {duration(view.duration_ns)} nobody asked who wants "
-            "them: switches that snoop IGMP forget the members."
+            f"them: switches that snoop IGMP forget the members{_and(lost)}."
         ),
         evidence=(
             cite(view, (frame.number for frame in every), "VXLAN to the groups"),
             cite(view, (one.number for one in reports), "reports: IGMP is seen here, but no query"),
+            *((cite(view, unheard, "broadcasts that are no longer answered"),) if lost else ()),
         ),
         filter="igmp || vxlan",
         first_ns=view.first_ns,
@@ -166,6 +173,28 @@ def _nobody_asks(view: View, sent: Sent, reports: Sequence[Seen[IgmpReport]]) ->
             ),
         ),
     )
+
+
+def _unanswered(view: View, vnis: set[int]) -> list[ArpExchange]:
+    """Broadcasts for a machine that answered them before, and no longer does though it speaks: they do not arrive."""
+    answered: set[tuple[int | None, str, str]] = set()
+    found = []
+    for one in view.exchanges(ArpExchange):
+        key = one.vni, one.asker_mac, one.target_ip
+        asked = [request for request in one.requests if request.frame.eth_dst_int == BROADCAST_MAC]
+        if one.replies:
+            answered.add(key)
+        elif key in answered and one.vni in vnis and len(asked) >= ARP_TRIES:
+            first_ns, last_ns = asked[0].ts_ns, asked[-1].ts_ns
+            waited = last_ns - first_ns >= UNHEARD and view.remains_ns(last_ns) >= ARP_AFTER
+            if waited and speaks(view, one.target_ip, None, one.vni, last_ns):
+                found.append(one)
+    return found
+
+
+def _and(lost: Sequence[ArpExchange]) -> str:
+    who = listed(dict.fromkeys(one.target_ip for one in lost[:4]))
+    return f", and {who} no longer hears broadcasts, though it speaks" if lost else ""
 
 
 RULE = Rule(

@@ -5,7 +5,7 @@ What it does
 At a physical NIC, finds a time of ten seconds to a minute in which this host asks in vain and hears nothing but control
 protocols, spanning tree units among them, and after which it is answered. That the port was the reason is told by the
 switch's own rapid units, which say that it discards and then that it forwards, or by two peers and more that begin to
-answer within two seconds.
+answer (one, where three machines begin to speak) within two seconds.
 
 Why it matters
 --------------
@@ -24,7 +24,9 @@ Next steps
 Make the switch's ports towards hosts edge ports, with BPDU guard.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from dissectors.arp import Arp, ArpExchange
 from dissectors.dhcp import Dhcp, DhcpExchange
@@ -33,9 +35,11 @@ from dissectors.lacp import Lacp
 from dissectors.stp import Bpdu
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import mac_text
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.switch_ports import switch_port
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import at_least, cite, duration
@@ -44,7 +48,8 @@ from pcapdx.vantage import Role
 
 SHORTEST, LONGEST = 10 * SECOND, 60 * SECOND
 """Two forward delays of four seconds at least (802.1D allows no less), of fifteen by default."""
-SHORTEST_BY_TIME = 20 * SECOND
+SHORTEST_BY_TIME = 24 * SECOND
+"""Longer than the twenty seconds for which repeated ARP frames of one kind may only be counted."""
 TOGETHER = 2 * SECOND
 HELLO = 4 * SECOND
 """A hello time and its jitter twice: a unit that says that the port forwards comes as late as that."""
@@ -62,6 +67,8 @@ class Dark:
     first_ns: int
     opened_ns: int
     """When the first frame that is no control protocol came in."""
+    own: bool
+    """The capture proves that those who asked are this host's."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -82,52 +89,73 @@ def check(view: View) -> Iterator[Finding]:
     forwarding = any(one.message.forwards for one in units if abs(one.ts_ns - dark.opened_ns) <= HELLO)
     by_flags = forwarding and len(waiting) >= REPETITION and waiting[-1].ts_ns - waiting[0].ts_ns >= SHORTEST - TOGETHER
     answered = _answered_at_once(view, dark)
-    in_bundle = any(dark.first_ns <= one.ts_ns <= dark.opened_ns for one in view.messages(Lacp))
-    by_time = dark.opened_ns - dark.first_ns >= SHORTEST_BY_TIME and len(answered) >= PEERS and not in_bundle
-    if by_flags or by_time:
+    if by_flags or _by_time(view, dark, len(answered)):
         yield _finding(view, dark, waiting or within, answered, sure=by_flags)
 
 
+def _by_time(view: View, dark: Dark, answered: int) -> bool:
+    """Whether the time alone tells: long enough, ended for many at once, and nothing else heard in between."""
+    if not dark.own or dark.opened_ns - dark.first_ns < SHORTEST_BY_TIME:
+        return False
+    if any(dark.first_ns <= one.ts_ns <= dark.opened_ns for one in view.messages(Lacp)):
+        return False
+    woken = {
+        one.frame.eth_src
+        for kind in (Arp, Icmp, Dhcp)
+        for one in view.messages(kind)
+        if dark.opened_ns <= one.ts_ns <= dark.opened_ns + TOGETHER and is_local(view, one.frame.eth_src) is False
+    }
+    if answered < PEERS and not (answered and len(woken) >= REPETITION):
+        return False
+    sides = view.flows.sides
+    spanning = sides[(sides["packets"] > 0) & (sides["first_ns"] < dark.opened_ns) & (sides["last_ns"] > dark.first_ns)]
+    senders = {mac_text(mac) for mac in set(spanning["mac"].tolist())}
+    return all(is_local(view, mac) or (is_local(view, mac) is None and mac in _asking(view)) for mac in senders)
+
+
+@once_a_view
+def _asking(view: View) -> frozenset[str]:
+    """Those who asked for anything."""
+    arp = {one.asker_mac for one in view.exchanges(ArpExchange)}
+    return frozenset(arp | {one.chaddr for one in view.exchanges(DhcpExchange)})
+
+
 def _dark(view: View) -> Dark | None:
-    """The last stretch before the first answer in which this host asked and nobody else was heard."""
+    """The first stretch in which this host asked and nobody else was heard, and which somebody ended."""
     heard = sorted(_heard_ns(view))
     asked = sorted(_asked(view))
-    if not heard or not asked:
-        return None
-    bounds = [view.first_ns, *heard]
-    for before, opened in zip(bounds, heard, strict=False):
-        within = [one for one in asked if before <= one[0] < opened]
-        if len(within) < REPETITION or opened - before < SHORTEST:
+    for before, opened in pairwise([view.first_ns, *heard]):
+        if opened - before < SHORTEST:
             continue
-        first_ns = within[0][0]
-        if before > view.first_ns and first_ns - before > LONGEST:
+        within = asked[bisect_left(asked, (before,)) : bisect_left(asked, (opened,))]
+        if len(within) < REPETITION or not SHORTEST <= opened - within[0][0] <= LONGEST:
             continue
-        if SHORTEST <= opened - first_ns <= LONGEST:
-            return Dark(
-                asked=tuple(one[:2] for one in within),
-                targets=frozenset(target for _, _, target in within if target),
-                first_ns=first_ns,
-                opened_ns=opened,
-            )
+        return Dark(
+            asked=tuple(one[:2] for one in within),
+            targets=frozenset(target for _, _, target, _ in within if target),
+            first_ns=within[0][0],
+            opened_ns=opened,
+            own=all(own for _, _, _, own in within),
+        )
     return None
 
 
-def _asked(view: View) -> Iterator[tuple[int, int, str]]:
-    """Requests of those whose frames left by this NIC: time, frame, and the address asked for by ARP."""
+def _asked(view: View) -> Iterator[tuple[int, int, str, bool]]:
+    """Requests that left by this NIC, or may have: time, frame, the address asked for by ARP, whether they did."""
     for arp in view.exchanges(ArpExchange):
-        if arp.vni is None and arp.asker_ip != "0.0.0.0" and is_local(view, arp.asker_mac) is True:
-            yield from ((one.ts_ns, one.number, arp.target_ip) for one in arp.requests)
+        local = is_local(view, arp.asker_mac)
+        if arp.vni is None and arp.asker_ip != "0.0.0.0" and local is not False:
+            yield from ((one.ts_ns, one.number, arp.target_ip, local is True) for one in arp.requests)
     for dhcp in view.exchanges(DhcpExchange):
         if dhcp.vni is None and is_local(view, dhcp.chaddr) is not False:
-            yield from ((one.ts_ns, one.number, "") for one in dhcp.discovers)
+            # a client that came from elsewhere would be heard, and its frames are too long to tell
+            yield from ((one.ts_ns, one.number, "", True) for one in dhcp.discovers)
 
 
 def _heard_ns(view: View) -> Iterator[int]:
     """Times of frames that came in and are no control protocol, as far as they are known one by one."""
     senders: Mapping[str, bool | None] = {one.mac: is_local(view, one.mac) for one in view.talkers if one.sent}
-    asking = {one.asker_mac for one in view.exchanges(ArpExchange)} | {
-        one.chaddr for one in view.exchanges(DhcpExchange)
-    }
+    asking = _asking(view)
     for kind in (Arp, Icmp, Dhcp):
         seen: Sequence[Seen[object]] = view.messages(kind)
         for one in seen:
@@ -144,7 +172,7 @@ def _heard_ns(view: View) -> Iterator[int]:
             yield from (moment for moment in (talker.first_ns, talker.last_ns) if moment is not None)
 
 
-def _came_in(mac: str, local: bool | None, asking: set[str]) -> bool:
+def _came_in(mac: str, local: bool | None, asking: frozenset[str]) -> bool:
     return local is False or (local is None and mac not in asking)
 
 

@@ -79,6 +79,15 @@ def test_a_partner_that_does_not_agree(tmp_path: Path, every: int, count: int) -
     assert "HYP025" not in tape.proofs(tmp_path, role=Role.BOND)
 
 
+@pytest.mark.parametrize(("seconds", "count"), [(95, 1), (40, 0)])
+def test_a_partner_that_is_lost(tmp_path: Path, seconds: int, count: int) -> None:
+    tape = synced(5)
+    tape.packets += lonely(*(6 + n * 5 for n in range(seconds // 5 + 1))).packets
+    found = tape.findings(tmp_path, "HYP010", role=Role.BOND)
+    assert len(found) == count
+    assert all("lost its LACP partner" in one.summary for one in found)
+
+
 def test_in_sync(tmp_path: Path) -> None:
     proofs = [one for one in synced().analysis(tmp_path, role=Role.BOND).diagnosed.proofs if one.code == "HYP025"]
     assert len(proofs) == 1
