@@ -4,6 +4,7 @@ Port 22, 443 and 3306 are tried by guests all day: only a management server's tr
 """
 
 from pcapdx.case import View
+from pcapdx.rules.definitions.addresses import is_public
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.management import management_servers
 from pcapdx.values import dataclass
@@ -20,6 +21,13 @@ class Service:
     only_management: bool
     """A fault of the cloud only where a management server asks."""
     needed_for: str
+
+    @property
+    def otherwise(self) -> tuple[str, ...]:
+        """What else a management server may look for on that port."""
+        if self.port not in (SSH, HTTPS):
+            return ()
+        return (f"what is tried on port {self.port} is no hypervisor: a proxy, directory or backup server",)
 
 
 SSH, HTTPS, MYSQL, ISCSI, SYSTEM_VM_SSH = 22, 443, 3306, 3260, 3922
@@ -75,10 +83,10 @@ SERVICES = {
 }
 
 
-def service_of(view: View, port: int, client: str | None, mac: str | None) -> Service | None:
-    """The service a client tried, where that is the cloud's matter and not an instance's own."""
+def service_of(view: View, port: int, client: str | None, mac: str | None, server: str | None) -> Service | None:
+    """The service a client tried, where that is the cloud's matter, and neither an instance's nor the world's."""
     service = SERVICES.get(port)
-    if service is None:
+    if service is None or is_public(server):
         return None
     own = client in management_servers(view) if service.only_management else not is_guest(mac)
     return service if own else None

@@ -28,9 +28,10 @@ Look at the agent on the host, then at whatever it waits for.
 from collections.abc import Iterator
 
 from pcapdx.case import View
-from pcapdx.dissect import Flow
+from pcapdx.dissect import Flow, Half
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.arp_dead import speaks
 from pcapdx.rules.definitions.management import agent_links, last_data_ns
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import cite, duration
@@ -50,9 +51,7 @@ def check(view: View) -> Iterator[Finding]:
         last_ns = last_data_ns(flow)
         if last_ns is None or flow.closing is not None or not (_spoke(flow) and _stays_quiet(view, flow, last_ns)):
             continue
-        if _alive(view, flow.originator.mac, flow.vlan, last_ns) and _alive(
-            view, flow.responder.mac, flow.vlan, last_ns
-        ):
+        if all(_alive(view, half, flow, last_ns + BEHIND) for half in (flow.originator, flow.responder)):
             yield _finding(view, flow, last_ns)
 
 
@@ -75,10 +74,12 @@ def _rhythm_ns(flow: Flow, last_ns: int) -> int:
     return (last_ns - (flow.originator.first_ns or last_ns)) // max(pauses, 1)
 
 
-def _alive(view: View, mac: str | None, vlan: int, since_ns: int) -> bool:
-    """Whether a machine (or the router before it) went on sending through all that silence, and other things."""
-    sent = [one for one in view.talkers if one.mac == mac and one.vlan == vlan and one.last_ns is not None]
-    return any((one.last_ns or 0) > since_ns + BEHIND and one.sent >= REPETITION for one in sent)
+def _alive(view: View, half: Half, flow: Flow, since_ns: int) -> bool:
+    """Whether a machine is heard from a moment on: by its MAC, or by its address where that MAC is a router's."""
+    for one in view.talkers:
+        if (one.mac, one.vlan) == (half.mac, flow.vlan) and not one.odd_ttl:
+            return (one.last_ns or 0) > since_ns and one.sent >= REPETITION
+    return half.ip is not None and speaks(view, half.ip, flow.vlan, flow.vni, since_ns)
 
 
 def _finding(view: View, flow: Flow, last_ns: int) -> Finding:

@@ -49,7 +49,7 @@ def check_hangs_up(view: View) -> Iterator[Finding]:
         key = flow.vlan, flow.originator.ip, flow.responder.ip, flow.responder.port
         groups.setdefault(key, []).append(flow)
     for (_, client, server, port), flows in groups.items():
-        service = service_of(view, port, client, flows[0].originator.mac)
+        service = service_of(view, port, client, flows[0].originator.mac, server)
         ended = [one for one in flows if _ended_unheard(one)]
         if service is None or len(ended) < TWICE or any(one.responder.payload_bytes for one in flows):
             continue
@@ -83,7 +83,7 @@ def _hangs_up(view: View, service: Service, client: str, server: str, ended: Seq
         filter=f"tcp.port == {service.port} && ip.addr == {server}",
         first_ns=first.originator.first_ns,
         last_ns=max(one.ts_ns for one in closings),
-        alternatives=("a balancer or firewall before it accepts on its behalf",),
+        alternatives=("a balancer or firewall before it accepts on its behalf", *service.otherwise),
         next_steps=(
             NextStep(
                 where=f"{server}",
@@ -103,16 +103,16 @@ def check_tls(view: View) -> Iterator[Finding]:
         if one.port == HTTPS and one.client_hello is not None:
             groups.setdefault((one.flow.vlan, one.client, one.server), []).append(one)
     for (_, client, server), members in groups.items():
-        service = service_of(view, HTTPS, client, members[0].flow.originator.mac)
+        service = service_of(view, HTTPS, client, members[0].flow.originator.mac, server)
         failures = [one for one in members if failed(one)]
         if service is None or client is None or server is None or len(failures) < TWICE:
             continue
         heard = any(one.flow.responder.payload_bytes for one in failures)  # else HOST020 says it
         if heard and not any(one.completed for one in members):
-            yield _tls(view, client, server, failures)
+            yield _tls(view, service, client, server, failures)
 
 
-def _tls(view: View, client: str, server: str, failures: Sequence[TlsHandshake]) -> Finding:
+def _tls(view: View, service: Service, client: str, server: str, failures: Sequence[TlsHandshake]) -> Finding:
     alerts = [(one, alert) for one in failures for alert in fatal(one)]
     by, said = "", "no alert in clear"
     if alerts:
@@ -131,6 +131,7 @@ def _tls(view: View, client: str, server: str, failures: Sequence[TlsHandshake])
         filter=f"tls && ip.addr == {client} && ip.addr == {server}",
         first_ns=hellos[0].ts_ns,
         last_ns=hellos[-1].ts_ns,
+        alternatives=service.otherwise,
         next_steps=(
             NextStep(
                 where=f"management server {client}",

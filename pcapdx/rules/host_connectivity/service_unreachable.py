@@ -30,7 +30,7 @@ from collections.abc import Iterator, Sequence
 from dissectors.icmp import Icmp
 from pcapdx.case import View
 from pcapdx.dissect import Seen
-from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
+from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.prohibited import Refusal, prohibited
 from pcapdx.rules.definitions.services import SERVICES, SYSTEM_VM_SSH, Service, service_of
@@ -46,7 +46,7 @@ def check_silent(view: View) -> Iterator[Finding]:
     """HOST017: one finding a client and service."""
     prohibiting = {key[1:4] for key in prohibited(view)}
     for tries in syn_dead(view, PORTS, even_if_worked=True):
-        service = service_of(view, tries.port, tries.client, tries.client_mac)
+        service = service_of(view, tries.port, tries.client, tries.client_mac, tries.server)
         if service is not None and (tries.client, tries.server, tries.port) not in prohibiting:
             yield _silent(view, tries, service)
 
@@ -54,7 +54,7 @@ def check_silent(view: View) -> Iterator[Finding]:
 def check_refused(view: View) -> Iterator[Finding]:
     """HOST018: one finding a client and service."""
     for tries in refused(view, PORTS, at_least=REPETITION, even_if_worked=True):
-        service = service_of(view, tries.port, tries.client, tries.client_mac)
+        service = service_of(view, tries.port, tries.client, tries.client_mac, tries.server)
         if service is not None:
             yield _refused(view, tries, service)
 
@@ -62,7 +62,7 @@ def check_refused(view: View) -> Iterator[Finding]:
 def check_prohibited(view: View) -> Iterator[Finding]:
     """HOST019: one finding a client, service and refuser."""
     for refusal, errors in prohibited(view).items():
-        service = service_of(view, refusal[3], refusal[1], errors[0].frame.eth_dst)
+        service = service_of(view, refusal[3], refusal[1], errors[0].frame.eth_dst, refusal[2])
         if service is not None:
             yield _prohibited(view, refusal, errors, service)
 
@@ -79,6 +79,7 @@ def _silent(view: View, tries: Tries, service: Service) -> Finding:
     return SILENT.finding(
         subject=_subject(tries),
         severity=Severity.INFO if tries.works_again else Severity.ERROR,
+        confidence=Confidence.LIKELY if service.otherwise else Confidence.CERTAIN,
         summary=(
             f"{service.name} at {tries.server}:{tries.port} does not answer {tries.client}, tried "
             f"{times(tries.count)} in {duration(tries.last_ns - tries.first_ns)}"
@@ -91,6 +92,7 @@ def _silent(view: View, tries: Tries, service: Service) -> Finding:
         alternatives=(
             f"the answers take another NIC of {tries.client} than the one captured here",
             f"{tries.server} is down: then it does not answer ARP or ping either",
+            *service.otherwise,
         ),
         next_steps=(
             steps.path(tries.client, tries.server, tries.port),
@@ -103,6 +105,7 @@ def _refused(view: View, tries: Tries, service: Service) -> Finding:
     return REFUSED.finding(
         subject=_subject(tries),
         severity=Severity.INFO if tries.works_again else Severity.ERROR,
+        confidence=Confidence.LIKELY if service.otherwise else Confidence.CERTAIN,
         summary=(
             f"{service.name} at {tries.server}:{tries.port} refuses {tries.client}, {times(tries.count)}"
             + (", then it accepts." if tries.works_again else f": {service.needed_for}.")
@@ -111,7 +114,9 @@ def _refused(view: View, tries: Tries, service: Service) -> Finding:
         filter=_filter(tries.server, tries.port),
         first_ns=tries.first_ns,
         last_ns=tries.last_ns,
-        alternatives=() if tries.works_again else ("it is just being restarted: then it accepts within some minutes",),
+        alternatives=()
+        if tries.works_again
+        else ("it is just being restarted: then it accepts within some minutes", *service.otherwise),
         next_steps=(steps.service(tries.server, tries.port, service.unit),),
     )
 
@@ -128,6 +133,7 @@ def _prohibited(view: View, refusal: Refusal, errors: Sequence[Seen[Icmp]], serv
     return PROHIBITED.finding(
         subject=Subject(mac=errors[0].frame.eth_dst, vlan=vlan, ip=client, server=server, port=port),
         severity=Severity.INFO if later else Severity.ERROR,
+        confidence=Confidence.LIKELY if service.otherwise else Confidence.CERTAIN,
         summary=(
             f"{service.name} at {server}:{port} is prohibited to {client} by {who}, {times(len(errors))}"
             + (", and then it is admitted." if later else f": {service.needed_for}.")
@@ -136,6 +142,7 @@ def _prohibited(view: View, refusal: Refusal, errors: Sequence[Seen[Icmp]], serv
         filter=f"icmp && ip.src == {refuser}" if ":" not in refuser else f"icmpv6 && ipv6.src == {refuser}",
         first_ns=errors[0].ts_ns,
         last_ns=last_ns,
+        alternatives=service.otherwise,
         next_steps=(
             NextStep(
                 where=refuser,

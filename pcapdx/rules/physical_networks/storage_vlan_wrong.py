@@ -95,11 +95,12 @@ def _untagged(view: View, one: Misplaced) -> Finding:
         confidence=Confidence.LIKELY,
         summary=(
             f"The system VM {dead.asker_ip} ({dead.asker_mac}) asks for the storage {dead.target_ip} untagged "
-            f"{at_least(view, len(dead.frames), 'arp')} in vain, while it answers {one.host} in VLAN {one.vlan}."
+            f"{at_least(view, len(dead.frames), 'arp')} in vain, while {one.target} answers {one.host} in VLAN "
+            f"{one.vlan}."
         ),
         evidence=(
             cite(view, dead.frames, f"untagged: who has {dead.target_ip}; no reply"),
-            cite(view, one.answered, f"the same question of {one.host} in VLAN {one.vlan}, and its answer"),
+            cite(view, one.answered, f"{one.host} asks for {one.target} in VLAN {one.vlan} and is answered"),
         ),
         filter=f"arp.dst.proto_ipv4 == {dead.target_ip}",
         first_ns=dead.first_ns,

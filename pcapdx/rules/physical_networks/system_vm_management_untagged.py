@@ -2,8 +2,8 @@
 
 What it does
 ------------
-Finds a system VM that asks untagged, and in vain, for a machine of the management network which answers a host of the
-same subnet in a VLAN at the same NIC.
+Finds a system VM that asks untagged, and in vain, for a machine of the management network, while hosts of the same
+subnet are answered in a VLAN at the same NIC, and nobody else of it is heard untagged.
 
 Why it matters
 --------------
@@ -34,7 +34,7 @@ from pcapdx.rules.definitions.wording import at_least, cite
 
 
 def check(view: View) -> Iterator[Finding]:
-    """One finding a system VM and target."""
+    """One finding a system VM."""
     for one in misplaced(view):
         storage = within(one.dead.asker_ip, view.site.storage.networks)
         if not storage and not is_storage(view, one.dead.target_ip, one.vlan):
@@ -49,12 +49,12 @@ def _finding(view: View, one: Misplaced) -> Finding:
         confidence=Confidence.CERTAIN if planned else Confidence.LIKELY,
         summary=(
             f"The system VM {dead.asker_ip} ({dead.asker_mac}) asks for {dead.target_ip} untagged "
-            f"{at_least(view, len(dead.frames), 'arp')} in vain, while {dead.target_ip} answers {one.host} in VLAN "
+            f"{at_least(view, len(dead.frames), 'arp')} in vain, while {one.target} answers {one.host} in VLAN "
             f"{one.vlan}: its management NIC is on the wrong network."
         ),
         evidence=(
             cite(view, dead.frames, f"untagged: who has {dead.target_ip}; no reply"),
-            cite(view, one.answered, f"the same question of {one.host} in VLAN {one.vlan}, and its answer"),
+            cite(view, one.answered, f"{one.host} asks for {one.target} in VLAN {one.vlan} and is answered"),
         ),
         filter=f"arp.dst.proto_ipv4 == {dead.target_ip}",
         first_ns=dead.first_ns,
