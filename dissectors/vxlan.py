@@ -47,6 +47,7 @@ DISSECTOR = Dissector(
     messages=(VxlanFragment,),
     read=read,
     udp_ports=PORTS,
+    fragments=True,
     # Inner frames differ from their first bytes on; headers of one network between two hosts are alike.
     sample=Sample(first=16, every_ns=_SECOND),
 )
