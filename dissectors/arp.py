@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pcapdx.dissect import Cursor, Dissector, Layer, Sample, Seen, Traffic
-from pcapdx.frame import ip_text, mac_text
+from pcapdx.frame import Segment, ip_text, mac_text, segment_of
 from pcapdx.values import dataclass
 
 _REQUEST, _REPLY = 1, 2
@@ -80,6 +80,13 @@ class ArpExchange:
     requests: tuple[Seen[Arp], ...]
     replies: tuple[Seen[Arp], ...]
     """More than one sender MAC in them means that two hosts have the address, or one answers for another."""
+    inner_vlan: int | None = None
+    """Second VLAN id of double-tagged frames (QinQ)."""
+
+    @property
+    def segment(self) -> Segment:
+        """Equal for all of one broadcast domain; see :attr:`pcapdx.frame.Frame.segment`."""
+        return segment_of(self.vlan, self.inner_vlan, self.vni)
 
     @property
     def answered(self) -> bool:
@@ -148,6 +155,7 @@ def pair(traffic: Traffic) -> Iterator[ArpExchange]:
             target_ip=arp.target_ip or "",
             requests=tuple(requests),
             replies=tuple(replies),
+            inner_vlan=frame.segment[1] if frame.segment[1] >= 0 else None,
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample, Seen, Traffic, Truncated
-from pcapdx.frame import ip_text
+from pcapdx.frame import Segment, ip_text, segment_of
 from pcapdx.values import dataclass
 
 _ICMP, _ICMP6 = 1, 58
@@ -141,6 +141,13 @@ class PingExchange:
     replies: tuple[Seen[Icmp], ...]
     errors: tuple[Seen[Icmp], ...]
     """ICMP errors that quote one of the requests."""
+    inner_vlan: int | None = None
+    """Second VLAN id of double-tagged frames (QinQ)."""
+
+    @property
+    def segment(self) -> Segment:
+        """Equal for all of one broadcast domain; see :attr:`pcapdx.frame.Frame.segment`."""
+        return segment_of(self.vlan, self.inner_vlan, self.vni)
 
     @property
     def unanswered(self) -> tuple[Seen[Icmp], ...]:
@@ -267,7 +274,7 @@ def pair(traffic: Traffic) -> Iterator[PingExchange]:
             ping = pings.get((frame.segment, icmp.quoted.src, icmp.quoted.dst, icmp.quoted.identifier))
             if ping is not None:
                 ping.errors.append(seen)
-    for ((vlan, _, vni), src, dst, identifier), one in pings.items():
+    for ((vlan, inner, vni), src, dst, identifier), one in pings.items():
         # Beyond its first few, the sample keeps requests and replies by their own clocks: a missing reply is no sign.
         replied = {seen.message.sequence for seen in one.replies}
         requests = (*one.requests, *(seen for seen in one.later if seen.message.sequence in replied))
@@ -282,6 +289,7 @@ def pair(traffic: Traffic) -> Iterator[PingExchange]:
             requests=requests,
             replies=tuple(one.replies),
             errors=tuple(one.errors),
+            inner_vlan=inner if inner >= 0 else None,
         )
 
 

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 from pcapdx.capture.records import CaptureFacts
 from pcapdx.dissect import Conversation, Dissector, Seen, Traffic, in_time_order
 from pcapdx.flowtable import FlowTable
-from pcapdx.frame import ip_text, mac_text
+from pcapdx.frame import Segment, ip_text, mac_text, segment_of
 from pcapdx.model import Anomaly, InternalError
+from pcapdx.path.route import Route
+from pcapdx.path.trail import Trail
 from pcapdx.sieve.columns import BINDING_COLUMNS, COUNTER_COLUMNS, REPEAT_COLUMNS, TALKER_COLUMNS, Array
 from pcapdx.site import Site
 from pcapdx.values import dataclass
@@ -50,6 +52,13 @@ class Talker:
     odd_ttl: int
     """IP frames that had passed a router."""
     tagged: int
+    inner_vlan: int | None = None
+    """Second VLAN id of double-tagged frames (QinQ)."""
+
+    @property
+    def segment(self) -> Segment:
+        """Equal for all of one broadcast domain; see :attr:`pcapdx.frame.Frame.segment`."""
+        return segment_of(self.vlan, self.inner_vlan, self.vni)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +77,13 @@ class Binding:
     last_ns: int
     first_frame: int
     last_frame: int
+    inner_vlan: int | None = None
+    """Second VLAN id of double-tagged frames (QinQ)."""
+
+    @property
+    def segment(self) -> Segment:
+        """Equal for all of one broadcast domain; see :attr:`pcapdx.frame.Frame.segment`."""
+        return segment_of(self.vlan, self.inner_vlan, self.vni)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +126,7 @@ class View:
         site: Site,
         anomalies: tuple[Anomaly, ...] = (),
         left_out: Mapping[str, int] | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self.capture = capture
         self.vantage = vantage
@@ -118,6 +135,8 @@ class View:
         self.anomalies = anomalies
         self.left_out: Mapping[str, int] = left_out or {}
         """Frames that a dissector would have read but that were only counted, by dissector; see Sample."""
+        self.trail = trail
+        """What tells its packets apart, where there is another capture to find them in."""
         self._tables = tables
         self._dissectors = tuple(dissectors)
         self.traffic = traffic
@@ -240,12 +259,18 @@ class Case:
     """All captures of one incident."""
 
     views: tuple[View, ...]
+    """In the order of the path, client side first."""
     site: Site = field(default_factory=Site)
     errors: tuple[InternalError, ...] = ()
+    ordered_by: str = ""
+    """What the order was read off; empty where it was given."""
+    route: Route | None = None
+    """The views against each other, at the same places; None for a single one."""
 
     def merged(self, other: "Case") -> "Case":
         """Both cases as one: file with file, host with host. Order of the views is kept; the site is this case's."""
-        return Case(views=self.views + other.views, site=self.site, errors=self.errors + other.errors)
+        views = self.views + other.views
+        return Case(views=views, site=self.site, errors=self.errors + other.errors, route=route_of(views))
 
     def view(self, name: str) -> View:
         """The view of this name; KeyError when there is none."""
@@ -255,8 +280,21 @@ class Case:
         raise KeyError(name)
 
 
+def route_of(views: Sequence[View]) -> Route | None:
+    """Views along a path; None unless there are two or more with trails."""
+    trails = [one.trail for one in views if one.trail is not None]
+    if len(views) < 2 or len(trails) < len(views):
+        return None
+    return Route([one.name for one in views], [one.vantage.role for one in views], trails)
+
+
 def _seen(value: int) -> int | None:
     return None if value < 0 else value
+
+
+def _inner(key: int) -> int | None:
+    """The second VLAN id in a ``vlan_key``; a second tag of id 0 is none."""
+    return key >> 12 & 0xFFF or None
 
 
 _TALKER = {column.name: place for place, column in enumerate(TALKER_COLUMNS)}
@@ -289,6 +327,7 @@ def _talker(row: tuple[Any, ...]) -> Talker:
         addresses=at("addresses"),
         odd_ttl=at("odd_ttl"),
         tagged=at("tagged"),
+        inner_vlan=_inner(at("vlan_key")),
     )
 
 
@@ -307,6 +346,7 @@ def _binding(row: tuple[Any, ...]) -> Binding:
         last_ns=at("last_ns"),
         first_frame=at("first_frame"),
         last_frame=at("last_frame"),
+        inner_vlan=_inner(at("vlan_key")),
     )
 
 

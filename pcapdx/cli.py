@@ -200,6 +200,43 @@ def explain(code: str) -> None:
     raise PcapdxError(f"no rule or dissector named {code}; pcapdx rules and pcapdx dissectors list them")
 
 
+@cli.group()
+def site() -> None:
+    """Make a site profile: what you know of the cloud and no capture tells."""
+
+
+@site.command("init")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
+def site_init(output: str | None) -> None:
+    """Write an empty profile in which every key is explained."""
+    from pcapdx.profile.toml import template
+
+    _write(template(), output)
+
+
+@site.command("from-cloudstack")
+@click.argument("url")
+@click.option("--zone", default="", help="Name or id of the zone, where there are several.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
+def site_from_cloudstack(url: str, zone: str, output: str | None) -> None:
+    """Fill a profile from the CloudStack API at URL (https://cloud.example.com/client/api).
+
+    The keys are read from CLOUDSTACK_KEY and CLOUDSTACK_SECRET, and stored nowhere.
+    """
+    from datetime import UTC, datetime
+
+    from pcapdx.profile.cloudstack import connect, fetch
+    from pcapdx.profile.toml import dumps
+    from pcapdx.report.escape import plain
+
+    fetched = fetch(connect(url), zone)
+    remarks = [f"from {plain(url)} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; what has changed since is a hint only"]
+    for refused in fetched.refused:
+        click.echo(f"not answered, left out: {plain(refused)}", err=True)
+        remarks.append(f"not answered, left out: {plain(refused)}")
+    _write(dumps(fetched.site, tuple(remarks)), output)
+
+
 @cli.command()
 def dissectors() -> None:
     """List every dissector, what it reads and from which pack it came."""
@@ -250,9 +287,10 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
 
         return as_json.render(document)
     if form == "html":
-        from pcapdx.report import html, ladder, timeline
+        from pcapdx.report import html, ladder, passages, timeline
 
-        return html.render(document, timeline=ladder.draw(timeline.timeline_of(analysis)), decoded=trees)
+        drawn = ladder.draw(timeline.timeline_of(analysis))
+        return html.render(document, timeline=drawn, ladder=passages.draw(document.path), decoded=trees)
     if form == "md":
         from pcapdx.report import markdown
 

@@ -5,13 +5,15 @@ from typing import BinaryIO
 
 from pcapdx.capture.records import CaptureFacts, Reader
 from pcapdx.capture.rotated import open_captures, rotated_sets
-from pcapdx.case import Case, View, ViewTables
+from pcapdx.case import Case, View, ViewTables, route_of
 from pcapdx.diagnosis import Diagnosed, diagnose
 from pcapdx.dissect import Dissector
 from pcapdx.dissection.feed import Feed
 from pcapdx.flowtable import FlowTable
 from pcapdx.inference import infer
 from pcapdx.model import Doubt, Finding, InternalError, Proof, Verdict
+from pcapdx.path.route import in_order
+from pcapdx.path.trail import Trail
 from pcapdx.plugins import Plugins
 from pcapdx.rule import Rule
 from pcapdx.sieve.engine import Sieve
@@ -53,11 +55,31 @@ def analyze(
     With ``strict`` a plug-in's bug escapes instead of being reported.
     """
     site = site or Site()
-    views = tuple(
-        read_view(argument, reader, plugins.dissectors, site, progress=progress, strict=strict)
+    several = len(vantages(arguments)) > 1
+    views = [
+        read_view(
+            argument,
+            reader,
+            plugins.dissectors,
+            site,
+            progress=progress,
+            strict=strict,
+            trail=Trail() if several else None,
+        )
         for argument, reader in open_all(arguments, stdin)
-    )
-    return judge(Case(views=views, site=site), plugins, strict=strict)
+    ]
+    ordered_by = ""
+    if several and not all(one.named for one in arguments):
+        views, ordered_by = along_path(views)
+    case = Case(views=tuple(views), site=site, ordered_by=ordered_by, route=route_of(views))
+    return judge(case, plugins, strict=strict)
+
+
+def along_path(views: Sequence[View]) -> tuple[list[View], str]:
+    """Views in the order of the path as far as they tell it, and what told; as they were where nothing did."""
+    trails = [one.trail for one in views if one.trail is not None]
+    order, why = in_order([one.name for one in views], [one.vantage.role for one in views], trails)
+    return [views[place] for place in order], why or "the order of the arguments"
 
 
 def open_all(
@@ -102,15 +124,17 @@ def read_view(
     progress: Progress | None = None,
     strict: bool = False,
     thin_out: bool = True,
+    trail: Trail | None = None,
 ) -> View:
-    """Runs one capture through the sieve and the dissectors."""
-    sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out)
+    """Runs one capture through the sieve and the dissectors; ``trail`` is filled where there is one."""
+    keep = trail.keep if trail is not None else None
+    sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out, keep=keep)
     feed = Feed(dissectors, argument.name, strict=strict)
     for claimed in sieve.run(reader):
         feed.offer(claimed, sieve.tables.flows, sieve.tables.sides)
         if progress is not None:
             progress(reader.facts)
-    return make_view(argument, reader.facts, sieve, feed, dissectors, site)
+    return make_view(argument, reader.facts, sieve, feed, dissectors, site, trail)
 
 
 def make_view(
@@ -120,6 +144,7 @@ def make_view(
     feed: Feed,
     dissectors: Sequence[Dissector],
     site: Site,
+    trail: Trail | None = None,
 ) -> View:
     """What is known so far, as rules see it; may be asked in mid-run (live capture)."""
     tables, state = sieve.tables, sieve.tables.state
@@ -146,6 +171,7 @@ def make_view(
         site=site,
         anomalies=(*facts.anomalies, *feed.anomalies.rows()),
         left_out=left_out,
+        trail=trail,
     )
 
 

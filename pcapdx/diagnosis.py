@@ -5,6 +5,7 @@ did not begin later than the consequence, and both speak of the same capture (or
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from pcapdx.case import Case
@@ -107,11 +108,48 @@ def diagnose(
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for each (code, subject): the gravest, with the evidence of all."""
+    """One finding for each (code, subject): the gravest, with the evidence of all.
+
+    The same seen from another point of capture is the same, too, where no field of the subjects contradicts the other.
+    """
     grouped: dict[tuple[str, Subject], list[Finding]] = {}
     for one in findings:
         grouped.setdefault((one.code, one.subject), []).append(one)
-    return [_merged(same) for same in grouped.values()]
+    merged = [_merged(same) for same in grouped.values()]
+    several = len({piece.capture for one in merged for piece in one.evidence}) > 1
+    return _across_captures(merged) if several else merged
+
+
+def _across_captures(findings: list[Finding]) -> list[Finding]:
+    """What several captures show of one thing as one finding: of those that compare captures, or of the gravest."""
+    kept: list[Finding] = []
+    for one in sorted(findings, key=lambda one: (-len(_captures(one)), one.severity.rank, one.confidence.rank)):
+        same = next((place for place, other in enumerate(kept) if _is_same(one, other)), None)
+        if same is None:
+            kept.append(one)
+        else:
+            kept[same] = _with_evidence(kept[same], one)
+    return kept
+
+
+def _captures(finding: Finding) -> frozenset[str]:
+    return frozenset(piece.capture for piece in finding.evidence)
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """One fault seen from another point: its tag may be another there, or none."""
+    mine, theirs = _captures(one), _captures(other)
+    if one.code != other.code or (mine == theirs and len(mine) == 1):
+        return False
+    pairs = [(getattr(one.subject, name), getattr(other.subject, name)) for name in Subject.__slots__ if name != "vlan"]
+    shared = [mine == theirs for mine, theirs in pairs if mine is not None and theirs is not None]
+    return all(shared) and (bool(shared) or bool(one.subject.vlan and one.subject.vlan == other.subject.vlan))
+
+
+def _with_evidence(kept: Finding, other: Finding) -> Finding:
+    evidence = tuple(dict.fromkeys((*kept.evidence, *other.evidence)))[:MOST_EVIDENCE]
+    subject = replace(kept.subject, vlan=kept.subject.vlan or other.subject.vlan)
+    return replace(kept, evidence=evidence, subject=subject)
 
 
 def _merged(same: list[Finding]) -> Finding:
@@ -143,16 +181,16 @@ def merge_proofs(proofs: Iterable[Proof]) -> list[Proof]:
 def agrees(cause: Finding, consequence: Finding) -> bool:
     """Whether one may explain the other: subjects agree, times allow it, and they meet in a capture or an address."""
     same, shared = 0, 0
+    elsewhere = _captures(cause) != _captures(consequence)
     for name in Subject.__slots__:
         mine, theirs = getattr(cause.subject, name), getattr(consequence.subject, name)
-        if mine is None or theirs is None:
+        if mine is None or theirs is None or (name == "vlan" and elsewhere and 0 in (mine, theirs)):
             continue
         shared += 1
         same += mine == theirs
     if same < shared or (shared == 0 and cause.subject != Subject()):
         return False
-    captures = {piece.capture for piece in cause.evidence}
-    if not captures & {piece.capture for piece in consequence.evidence} and shared == 0:
+    if not _captures(cause) & _captures(consequence) and shared == 0:
         return False
     if cause.first_ns is None or consequence.first_ns is None:
         return True

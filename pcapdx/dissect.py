@@ -342,6 +342,8 @@ class Dissector:
     are equal (and the addresses, where ``by_ends``)."""
     stream_bytes: int = 65_536
     """How much of each direction of a TCP stream it can use."""
+    fragments: bool = False
+    """Reads first fragments of UDP datagrams as they come; others get datagrams put together."""
     sample: Sample | None = None
     """None: every claimed frame becomes messages."""
     pair: Callable[[Traffic], Iterator[object]] | None = None

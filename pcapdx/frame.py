@@ -65,6 +65,15 @@ class Address:
         return ip_text(version, *_ADDRESS(frame.packed, self._first.at)) if version else None
 
 
+Segment = tuple[int, int, int]
+"""Ids of outermost and second VLAN tag and the VNI, -1 without: what tells broadcast domains apart."""
+
+
+def segment_of(vlan: int, inner_vlan: int | None, vni: int | None) -> Segment:
+    """The segment of what keeps its parts with None for "without"."""
+    return vlan, -1 if inner_vlan is None else inner_vlan, -1 if vni is None else vni
+
+
 class Frame:
     """The columns of one frame. Of a tunnelled frame these are the innermost frame's, and the outer addresses."""
 
@@ -105,6 +114,7 @@ class Frame:
     outer_dst2 = Packed("q")
     outer_dst3 = Packed("q")
     outer_tci = Packed("i")
+    outer_dport = Packed("i")
     ip_version = Packed("h")
     src0 = Packed("q")
     src1 = Packed("q")
@@ -192,10 +202,10 @@ class Frame:
         return tci & 0xFFF if tci >= 0 else 0
 
     @property
-    def segment(self) -> tuple[int, int, int]:
+    def segment(self) -> Segment:
         """Ids of outermost and second VLAN tag and the VNI, -1 without: equal for frames of one broadcast domain."""
         inner = self.tag1_tci
-        return self.vlan, inner & 0xFFF if inner >= 0 else -1, self.vni
+        return self.vlan, inner & 0xFFF or -1 if inner >= 0 else -1, self.vni
 
     @property
     def twin(self) -> bool:

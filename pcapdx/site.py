@@ -51,6 +51,8 @@ class Guest:
     password_reset: bool = False
     """A password reset was asked for before this capture."""
     os: str = ""
+    default_nic: bool | None = None
+    """This NIC is the instance's default one, by which it reaches other networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,24 @@ class Management:
 
     servers: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """The storage network, where there is one beside the management network, and its servers."""
+
+    servers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """Public address ranges, as ``listVlanIpRanges`` gives them."""
+
+    networks: tuple[str, ...] = ()
+    vlan: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +117,8 @@ class Site:
     guest: tuple[Guest, ...] = ()
     uplink: tuple[Uplink, ...] = ()
     management: Management = field(default_factory=Management)
+    storage: Storage = field(default_factory=Storage)
+    public: Public = field(default_factory=Public)
     console: Console = field(default_factory=Console)
 
     def guest_of(self, mac: str | None) -> Guest | None:

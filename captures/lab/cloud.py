@@ -53,6 +53,7 @@ class Host:
 
     def __init__(self, lab: Workspace, label: str = "kvm", first_tap: int = 0) -> None:
         self.lab = lab
+        self.label = label
         self.ns = lab.namespace(label)
         self.ns.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
         self.ns.sysctl("net.ipv6.conf.default.disable_ipv6", 1)

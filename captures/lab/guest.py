@@ -71,6 +71,14 @@ class Guest(Machine):
         words = ["dhcpcd", "-4", "-B", "-f", str(conf), "-c", _HOOK, *options, "eth0"]
         return self._client(seconds, "sh", "-c", f'{mounts} && exec "$@"', "sh", *words)
 
+    def dhcpcd6(self, duid: str, *, seconds: float) -> subprocess.Popen[str]:
+        """Run dhcpcd for DHCPv6 with this DUID from its disk and the IAID 1, for some seconds."""
+        conf = self.lab.file(f"{self.ns.name}.dhcpcd6", "duid\ninterface eth0\nia_na 1\n")
+        disk = f"mkdir -p /run/dhcpcd && echo {duid} > /var/lib/dhcpcd/duid"
+        mounts = f"mount -t tmpfs none /run && mount -t tmpfs none /var/lib/dhcpcd && {disk}"
+        words = ["dhcpcd", "-6", "-B", "-f", str(conf), "-c", "/bin/true", "eth0"]
+        return self._client(seconds, "sh", "-c", f'{mounts} && exec "$@"', "sh", *words)
+
     def lease(self) -> Lease:
         """The newest lease."""
         *_, last = self._leases.read_text().splitlines()

@@ -51,9 +51,23 @@ class Management:
         until(lambda: self.server.ns.run(*listening).stdout, "the agent port listens")
         return process
 
-    def agent(self, machine: Machine, *, every: float = 2, version: str = "") -> subprocess.Popen[str]:
-        """Start a host's agent."""
-        words = ("python3", _AGENT, self.ip, str(self.bundle), str(every), *([version] if version else []))
+    def serve_many(self, *names: str) -> subprocess.Popen[str]:
+        """Listen on the agent port for several agents at once (socat echoes what they say), also under other names."""
+        certificate, key = certificates.leaf(
+            (self.ip, *names), self.authority, starts=timedelta(days=-9), ends=timedelta(days=300)
+        )
+        pem = certificates.write(self.lab.folder / "ms.pem", key, certificate)
+        address = f"openssl-listen:{AGENT_PORT},fork,reuseaddr,cert={pem},verify=0"
+        process = self.server.ns.spawn("socat", address, "EXEC:cat")
+        listening = ("ss", "-Hltn", f"sport = :{AGENT_PORT}")
+        until(lambda: self.server.ns.run(*listening).stdout, "the agent port listens")
+        return process
+
+    def agent(
+        self, machine: Machine, *, every: float = 2, version: str = "", server: str = ""
+    ) -> subprocess.Popen[str]:
+        """Start a host's agent, which may be told another address of the management server than its own."""
+        words = ("python3", _AGENT, server or self.ip, str(self.bundle), str(every), *([version] if version else []))
         return machine.ns.spawn(*words)
 
     def at(self, machine: Machine) -> Point:

@@ -19,6 +19,7 @@ Behaviour = Callable[[bytes, Direction], Iterable[tuple[float, bytes]]]
 
 _ETH_P_ALL = 3
 _OUTGOING = 4
+_SOL_PACKET, _AUXDATA, _VLAN_VALID = 263, 8, 0x10
 
 
 def insert(lab: Workspace, where: Namespace, tap: str, bridge: str, behave: Behaviour) -> str:
@@ -26,11 +27,17 @@ def insert(lab: Workspace, where: Namespace, tap: str, bridge: str, behave: Beha
 
     Returns the bridge's end, where frames are seen on the far side of whatever the cable does.
     """
+    far = splice(lab, where, tap, behave)
+    where.ip("link", "set", far, "master", bridge)
+    return far
+
+
+def splice(lab: Workspace, where: Namespace, tap: str, behave: Behaviour) -> str:
+    """As `insert`, with the far end in no bridge yet."""
     far = f"{tap}-far"
     veth(where, far, where, f"{tap}-in")
-    where.ip("link", "set", f"{tap}-in", "up")
-    where.ip("link", "set", far, "master", bridge)
-    where.ip("link", "set", far, "up")
+    for end in (f"{tap}-in", far):
+        where.ip("link", "set", end, "up")
     machine, network = _open(where, tap), _open(where, f"{tap}-in")
     lab.thread(lambda: _run(lab, machine, network, behave))
     return far
@@ -66,8 +73,19 @@ def _open(where: Namespace, interface: str) -> socket.socket:
         index = socket.if_nametoindex(interface)
     raw.bind((interface, _ETH_P_ALL))
     promiscuous = struct.pack("iHH8s", index, 1, 0, b"")
-    raw.setsockopt(263, 1, promiscuous)  # SOL_PACKET, PACKET_ADD_MEMBERSHIP
+    raw.setsockopt(_SOL_PACKET, 1, promiscuous)  # PACKET_ADD_MEMBERSHIP
+    raw.setsockopt(_SOL_PACKET, _AUXDATA, 1)
     return raw
+
+
+def _tagged(frame: bytes, beside: Iterable[tuple[int, int, bytes]]) -> bytes:
+    """The frame with its outer VLAN tag, which the kernel hands over beside it (packet(7), PACKET_AUXDATA)."""
+    for level, kind, data in beside:
+        if level == _SOL_PACKET and kind == _AUXDATA:
+            status, *_, tci, tpid = struct.unpack_from("=3I4H", data)
+            if status & _VLAN_VALID:
+                return frame[:12] + struct.pack("!HH", tpid or 0x8100, tci) + frame[12:]
+    return frame
 
 
 def _run(lab: Workspace, machine: socket.socket, network: socket.socket, behave: Behaviour) -> None:
@@ -77,9 +95,10 @@ def _run(lab: Workspace, machine: socket.socket, network: socket.socket, behave:
     while not lab.stopping.is_set():
         patience = min(0.2, max(0.0, waiting[0][0] - time.monotonic())) if waiting else 0.2
         for ready in select.select(list(other), [], [], patience)[0]:
-            frame, address = ready.recvfrom(65536)
+            frame, beside, _, address = ready.recvmsg(65536, 64)
             if address[2] == _OUTGOING:
                 continue
+            frame = _tagged(frame, beside)
             target, direction = other[ready]
             for delay, changed in behave(frame, direction):
                 heapq.heappush(waiting, (time.monotonic() + delay, next(order), target, changed))

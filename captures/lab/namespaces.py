@@ -45,6 +45,13 @@ class Namespace:
         """Run ``ip`` here."""
         command("ip", "-n", self.name, *words)
 
+    def mtu(self, size: int) -> None:
+        """Set the MTU of every interface here."""
+        for line in command("ip", "-n", self.name, "-o", "link").splitlines():
+            name = line.split(": ")[1].split("@")[0]
+            if name != "lo":
+                self.ip("link", "set", name, "mtu", str(size))
+
     def sysctl(self, key: str, value: int | str) -> None:
         """Set one kernel switch of this namespace."""
         self.run("sysctl", "-qw", f"{key}={value}")

@@ -6,6 +6,7 @@ A step takes the path of a capture and returns the path of a new one beside it.
 import struct
 import subprocess
 from collections.abc import Callable, Collection, Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from captures.lab.namespaces import command
@@ -46,19 +47,39 @@ def write(path: Path, header: bytes, records: list[Record]) -> Path:
     return path
 
 
-def wire(local: Collection[str]) -> Step:
+def wire(local: Collection[str], until: Callable[[], float] | None = None) -> Step:
     """Pad what arrived from the physical wire to 60 bytes as the sending NIC does; veth pairs never pad.
 
-    ``local`` are the MACs of this side: what they send is seen before the NIC has padded it.
+    ``local`` are the MACs of this side: what they send is seen before the NIC has padded it; at ``until`` (seconds
+    since 1970, asked when the recording is over) they moved to another.
     """
     ours = {bytes.fromhex(mac.replace(":", "")) for mac in local}
 
     def step(path: Path) -> Path:
         header, records = read(path)
+        moved = until() if until else float("inf")
         padded = [
-            (sec, frac, max(size, 60), data.ljust(60, b"\0")) if data[6:12] not in ours else (sec, frac, size, data)
+            (sec, frac, size, data)
+            if data[6:12] in ours and sec + frac / 1e6 < moved
+            else (sec, frac, max(size, 60), data.ljust(60, b"\0"))
             for sec, frac, size, data in records
         ]
+        return write(path.with_suffix(".wire.pcap"), header, padded)
+
+    return step
+
+
+def wire_from(*addresses: str) -> Step:
+    """Pad ARP of these senders' addresses, as :func:`wire` does by MAC; for machines that share one."""
+    theirs = {bytes(map(int, address.split("."))) for address in addresses}
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        padded = []
+        for sec, frac, size, data in records:
+            arp = data.find(b"\x08\x06\x00\x01\x08\x00\x06\x04", 12, 24)
+            remote = arp >= 0 and data[arp + 16 : arp + 20] in theirs
+            padded.append((sec, frac, max(size, 60), data.ljust(60, b"\0")) if remote else (sec, frac, size, data))
         return write(path.with_suffix(".wire.pcap"), header, padded)
 
     return step
@@ -93,6 +114,57 @@ def snap(length: int) -> Step:
         header, records = read(path)
         cut = [(sec, frac, size, data[:length]) for sec, frac, size, data in records]
         return write(path.with_suffix(".snap.pcap"), header[:16] + struct.pack("<I", length) + header[20:], cut)
+
+    return step
+
+
+def _retimed(suffix: str, moved: Callable[[list[int], int], list[int]]) -> Step:
+    """New times for all frames: ``moved`` is given the old ones and how many of their units make a second."""
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        unit = 1_000_000_000 if header[:4] == _NANOSECONDS else 1_000_000
+        times = moved([seconds * unit + fraction for seconds, fraction, _, _ in records], unit)
+        changed = [(*divmod(time, unit), size, data) for time, (_, _, size, data) in zip(times, records, strict=True)]
+        return write(path.with_suffix(suffix), header, changed)
+
+    return step
+
+
+def shifted(seconds: float) -> Step:
+    """Move every time stamp, as when the recorder's clock is off by so much."""
+    return _retimed(".shift.pcap", lambda times, unit: [one + round(seconds * unit) for one in times])
+
+
+def drifting(seconds_a_second: float) -> Step:
+    """Let the recorder's clock run too fast from the first frame on."""
+    return _retimed(
+        ".drift.pcap", lambda times, unit: [one + round((one - times[0]) * seconds_a_second) for one in times]
+    )
+
+
+def stretched(by: int, least: float = 0.4) -> Step:
+    """Make every pause of ``least`` seconds or more ``by`` times as long, as if the scenario had waited so long.
+
+    What answers what in a moment keeps its time.
+    """
+
+    def moved(times: list[int], unit: int) -> list[int]:
+        pauses = [later - now for now, later in pairwise(times)]
+        added = accumulate((pause * (by - 1) if pause >= least * unit else 0 for pause in pauses), initial=0)
+        return [one + more for one, more in zip(times, added, strict=True)]
+
+    return _retimed(".slow.pcap", moved)
+
+
+def twice(after: float) -> Step:
+    """Every frame a second time so many seconds later, as a mirror of both directions of a port gives it."""
+    later = shifted(after)
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        both = sorted([*records, *read(later(path))[1]], key=lambda one: one[:2])
+        return write(path.with_suffix(".twice.pcap"), header, both)
 
     return step
 

@@ -103,6 +103,7 @@ class Trunk:
         where.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
         self.switch = OpenVSwitch(lab, where)
         self.bridge = self.switch.bridge("sw0")
+        self._ports: dict[str, tuple[str, ...]] = {}
 
     def host(self, label: str, uplink: str, *settings: str, first_tap: int = 0) -> "TrunkHost":
         """A host whose NIC ``uplink`` is cabled to a port of the switch that has these OVS settings."""
@@ -112,7 +113,19 @@ class Trunk:
         for where, name in ((host.ns, uplink), (self.switch.ns, port)):
             where.ip("link", "set", name, "up")
         self.switch.port(self.bridge, port, *settings)
+        self._ports[port] = settings
         return TrunkHost(host, uplink)
+
+    def cable(self, host: "TrunkHost", behave: middlebox.Behaviour) -> None:
+        """Put a cable with a will of its own between the switch and a host; ``in`` is towards the switch."""
+        port = f"{host.host.label}-port"
+        self.switch.remove(self.bridge, port)
+        far = middlebox.splice(self.lab, self.switch.ns, port, behave)
+        self.switch.port(self.bridge, far, *self._ports[port])
+
+    def limit(self, host: "TrunkHost", longest: int) -> None:
+        """Lose every frame above this length (tag included) between the switch and a host."""
+        self.cable(host, lambda frame, direction: () if len(frame) > longest else ((0.0, frame),))
 
 
 class TrunkHost:

@@ -1,7 +1,8 @@
 """DHCP and BOOTP over IPv4 (RFC 2131, 2132, 3046, 3396, 3397, 3442, 4702).
 
 ``message`` holds what one packet says, ``options`` reads the option fields, ``exchange`` joins packets. The reader
-starts at the UDP header, since a wrong UDP checksum is one of the ways in which an offer is never accepted.
+starts at the UDP header, since a wrong UDP checksum is one of the ways in which an offer is never accepted. Where the
+snap length cut a message it yields what is there, if that is the client's MAC at least, and is truncated all the same.
 """
 
 from collections.abc import Iterator
@@ -11,11 +12,15 @@ from dissectors.dhcp.exchange import DhcpExchange, DhcpKind, pair
 from dissectors.dhcp.message import Dhcp, DhcpType, Route
 from dissectors.dhcp.options import collect, typed
 from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample, Truncated
-from pcapdx.frame import ip_text, mac_text
+from pcapdx.frame import Frame, ip_text, mac_text
 
 __all__ = ["DISSECTOR", "Checksum", "Dhcp", "DhcpExchange", "DhcpKind", "DhcpType", "Route"]
 
 _UDP_HEADER = 8
+_THROUGH_MAC = 34
+"""Bytes from ``op`` to the end of the client's MAC: less tells nobody's request from another's."""
+_FIXED = 236
+"""Bytes before the options."""
 _COOKIE = b"\x63\x82\x53\x63"
 _ETHERNET = 1
 _SECOND = 10**9
@@ -30,13 +35,26 @@ def read(cursor: Cursor) -> Iterator[Dhcp]:
     length = int.from_bytes(header[4:6], "big")
     if length < _UDP_HEADER:
         raise Malformed(f"UDP length {length} is less than its header", cursor.at - 4)
-    body = cursor.sub(length - _UDP_HEADER, "DHCP message")
+    try:
+        body = cursor.sub(length - _UDP_HEADER, "DHCP message")
+    except Truncated as problem:
+        cut = problem
+    else:
+        yield _whole(header, body, frame)
+        return
+    if cursor.left >= _THROUGH_MAC:
+        there = Cursor(cursor.peek(cursor.left).ljust(_FIXED, b"\0"), closed=True, frame=frame)
+        yield _message(there, Checksum.UNKNOWN, False, cut=True)
+    raise cut
+
+
+def _whole(header: bytes, body: Cursor, frame: Frame | None) -> Dhcp:
     datagram = header + body.peek(body.left)
     checksum, offloaded = udp_checksum(datagram, frame)
-    yield _message(body, checksum, offloaded)
+    return _message(body, checksum, offloaded, cut=False)
 
 
-def _message(body: Cursor, checksum: Checksum, offloaded: bool) -> Dhcp:
+def _message(body: Cursor, checksum: Checksum, offloaded: bool, *, cut: bool) -> Dhcp:
     op, hardware_type, hardware_bytes, hops = body.take(4, "op, htype, hlen, hops")
     xid = body.u32("xid")
     secs = body.u16("secs")
@@ -49,7 +67,7 @@ def _message(body: Cursor, checksum: Checksum, offloaded: bool) -> Dhcp:
     has_options = body.peek(4) == _COOKIE
     if has_options:
         body.skip(4, "magic cookie")
-    options = collect(body if has_options else None, file, sname)
+    options = collect(body if has_options else None, file, sname, cut=cut)
     return Dhcp(
         op=op,
         xid=xid,
@@ -68,6 +86,7 @@ def _message(body: Cursor, checksum: Checksum, offloaded: bool) -> Dhcp:
         options=options.codes,
         checksum=checksum,
         checksum_offloaded=offloaded,
+        cut=cut,
         **typed(options),
     )
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from dissectors.dhcp.message import Dhcp, DhcpType
 from pcapdx.dissect import Seen, Traffic
-from pcapdx.frame import BROADCAST_MAC
+from pcapdx.frame import BROADCAST_MAC, Frame, Segment, segment_of
 from pcapdx.values import dataclass
 
 _Many = tuple[Seen[Dhcp], ...]
@@ -29,7 +29,7 @@ class DhcpKind(StrEnum):
     """DECLINE with a transaction id of its own."""
     BOOTP = "bootp"
     UNKNOWN = "unknown"
-    """Only server messages were seen, or none of the above."""
+    """Only server messages were seen, the client's were cut before their type, or none of the above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,13 @@ class DhcpExchange:
     """The one whose offer the client took; without a REQUEST that says so, the one that acknowledged."""
     address: str | None
     """Given by the last ACK."""
+    inner_vlan: int | None = None
+    """Second VLAN id of double-tagged frames (QinQ)."""
+
+    @property
+    def segment(self) -> Segment:
+        """Equal for all of one broadcast domain; see :attr:`pcapdx.frame.Frame.segment`."""
+        return segment_of(self.vlan, self.inner_vlan, self.vni)
 
     @property
     def discovers(self) -> _Many:
@@ -102,6 +109,14 @@ class DhcpExchange:
         return tuple(seen for seen in self.messages if seen.message.from_server)
 
     @property
+    def cut_requests(self) -> _Many:
+        """Requests whose type was cut off, for an address that the client does not have: DISCOVER, REQUEST or DECLINE.
+
+        RENEW, REBIND, INFORM and RELEASE carry the client's address.
+        """
+        return tuple(seen for seen in self.client_messages if seen.message.type_unknown and seen.message.ciaddr is None)
+
+    @property
     def answered(self) -> bool:
         """Any server said anything."""
         return any(seen.message.from_server for seen in self.messages)
@@ -131,7 +146,7 @@ class _Attempt:
 
     def takes(self, kind: DhcpKind, message: Dhcp) -> bool:
         """Whether a message of a client (of this kind) or a server belongs here rather than to a new attempt."""
-        if message.from_server or self.kind is DhcpKind.UNKNOWN or kind is DhcpKind.DECLINE:
+        if message.from_server or message.type_unknown or self.kind is DhcpKind.UNKNOWN or kind is DhcpKind.DECLINE:
             return True
         # Some boot ROMs make the transaction id from the MAC, so it is the same at every boot.
         return kind is self.kind and not (message.type is DhcpType.DISCOVER and self.decided)
@@ -145,7 +160,7 @@ class _Attempt:
 
 def pair(traffic: Traffic) -> Iterator[DhcpExchange]:
     """One exchange per VLAN, client, transaction id and purpose, in the order in which they began."""
-    attempts: list[tuple[tuple[int, int | None, str, int], _Attempt]] = []
+    attempts: list[tuple[tuple[Frame, str, int], _Attempt]] = []
     current: dict[tuple[object, ...], _Attempt] = {}
     for seen in traffic.seen:
         message: Dhcp = seen.message
@@ -157,17 +172,16 @@ def pair(traffic: Traffic) -> Iterator[DhcpExchange]:
         kind = _kind(seen, attempt)
         if attempt is None or not attempt.takes(kind, message):
             attempt = current[key] = _Attempt(kind)
-            vni = frame.vni if frame.vni >= 0 else None
-            attempts.append(((frame.vlan, vni, message.chaddr, message.xid), attempt))
+            attempts.append(((frame, message.chaddr, message.xid), attempt))
         attempt.add(kind, seen)
-    for (vlan, vni, chaddr, xid), attempt in attempts:
-        yield _exchange(vlan, vni, chaddr, xid, attempt)
+    for (frame, chaddr, xid), attempt in attempts:
+        yield _exchange(frame.segment, chaddr, xid, attempt)
 
 
 def _kind(seen: Seen[Dhcp], attempt: _Attempt | None) -> DhcpKind:
     """What a message is about; servers' messages leave that open."""
     message = seen.message
-    if message.from_server:
+    if message.from_server or message.type_unknown:
         return DhcpKind.UNKNOWN
     match message.type:
         case DhcpType.DISCOVER:
@@ -195,17 +209,20 @@ def _request_kind(seen: Seen[Dhcp], attempt: _Attempt | None) -> DhcpKind:
         return DhcpKind.BOOT
     if attempt is not None and attempt.kind is DhcpKind.BOOT:
         return DhcpKind.BOOT  # a client that forgets to name the server it selects
+    if message.cut:
+        return DhcpKind.UNKNOWN
     return DhcpKind.INIT_REBOOT if message.requested_ip is not None else DhcpKind.UNKNOWN
 
 
-def _exchange(vlan: int, vni: int | None, chaddr: str, xid: int, attempt: _Attempt) -> DhcpExchange:
+def _exchange(segment: Segment, chaddr: str, xid: int, attempt: _Attempt) -> DhcpExchange:
+    vlan, inner, vni = segment
     answers = [seen for seen in attempt.messages if seen.message.from_server]
     acks = [seen for seen in answers if seen.message.type is DhcpType.ACK]
     selected = [seen.message.server_id for seen in attempt.messages if seen.message.type is DhcpType.REQUEST]
     chosen = next((server for server in reversed(selected) if server is not None), None)
     return DhcpExchange(
         vlan=vlan,
-        vni=vni,
+        vni=vni if vni >= 0 else None,
         chaddr=chaddr,
         xid=xid,
         kind=attempt.kind,
@@ -213,6 +230,7 @@ def _exchange(vlan: int, vni: int | None, chaddr: str, xid: int, attempt: _Attem
         servers=tuple(dict.fromkeys(server for seen in answers if (server := _server(seen)) is not None)),
         chosen_server=chosen or (_server(acks[-1]) if acks else None),
         address=acks[-1].message.yiaddr if acks else None,
+        inner_vlan=inner if inner >= 0 else None,
     )
 
 

@@ -37,7 +37,7 @@ class Dhcp:
     op: int
     """1 from a client, 2 from a server."""
     type: DhcpType | None
-    """None in plain BOOTP."""
+    """None in plain BOOTP, and where it was cut off."""
     type_code: int | None
     xid: int
     chaddr: str | None
@@ -116,6 +116,8 @@ class Dhcp:
     """Of the UDP datagram."""
     checksum_offloaded: bool
     """The checksum is wrong in the way of checksum offload: nobody has completed it yet."""
+    cut: bool = False
+    """The snap length cut it: ``sname``, boot file and options that are not there may have been sent."""
 
     @property
     def from_server(self) -> bool:
@@ -128,9 +130,16 @@ class Dhcp:
         return self.giaddr is not None or self.relay_agent
 
     @property
+    def type_unknown(self) -> bool:
+        """The message type was cut off; only the direction is known."""
+        return self.cut and self.type is None
+
+    @property
     def label(self) -> str:
         """``DHCP DISCOVER xid 0x9f502577``, with the address in answers and requests."""
-        if self.type is None:
+        if self.type is None and self.cut:
+            word = "DHCP reply, options cut," if self.from_server else "DHCP request, options cut,"
+        elif self.type is None:
             word = "BOOTP reply" if self.from_server else "BOOTP request"
         else:
             word = f"DHCP {self.type.upper()}"

@@ -65,17 +65,27 @@ class Typed(TypedDict):
     routes: tuple[Route, ...]
 
 
-def collect(field: Cursor | None, file: Cursor, sname: Cursor) -> Options:
-    """Reads the options field (None: plain BOOTP), then ``file`` and ``sname`` where option 52 says they hold more."""
+def collect(field: Cursor | None, file: Cursor, sname: Cursor, *, cut: bool = False) -> Options:
+    """Reads the options field (None: plain BOOTP), then ``file`` and ``sname`` where option 52 says they hold more.
+
+    Of a field that was ``cut`` the options before the cut are read.
+    """
     values: dict[int, bytes] = {}
-    codes = _walk(field, values) if field is not None else ()
+    codes: list[int] = []
+    try:
+        if field is not None:
+            _walk(field, values, codes)
+    except Malformed:
+        if not cut:
+            raise
+        codes = list(values)
     overload = _number(values.get(_OVERLOAD), 1) or 0
     if overload & _FILE_HOLDS_OPTIONS:
-        _walk(file, values)
+        _walk(file, values, [])
     if overload & _SNAME_HOLDS_OPTIONS:
-        _walk(sname, values)
+        _walk(sname, values, [])
     return Options(
-        codes=codes,
+        codes=tuple(codes),
         values=values,
         file=None if overload & _FILE_HOLDS_OPTIONS else _text(file.rest()),
         sname=None if overload & _SNAME_HOLDS_OPTIONS else _text(sname.rest()),
@@ -120,9 +130,8 @@ def typed(options: Options) -> Typed:
     )
 
 
-def _walk(field: Cursor, values: dict[int, bytes]) -> tuple[int, ...]:
-    """Adds the options of one field to ``values``; gives their codes."""
-    codes = []
+def _walk(field: Cursor, values: dict[int, bytes], codes: list[int]) -> None:
+    """Adds the options of one field to ``values``, and their codes."""
     while field.left:
         code = field.u8("option code")
         if code == _PAD:
@@ -132,7 +141,6 @@ def _walk(field: Cursor, values: dict[int, bytes]) -> tuple[int, ...]:
             break
         value = field.take(field.u8(f"length of option {code}"), f"option {code}")
         values[code] = values.get(code, b"") + value
-    return tuple(codes)
 
 
 def _number(value: bytes | None, count: int) -> int | None:

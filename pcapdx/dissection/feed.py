@@ -24,6 +24,7 @@ from pcapdx.dissect import (
     in_time_order,
 )
 from pcapdx.dissection.anomalies import AnomalyCounter
+from pcapdx.dissection.fragments import UDP, Datagram, Fragments
 from pcapdx.dissection.streams import Assembled, Direction, Segment, assemble
 from pcapdx.flowtable import FlowTable
 from pcapdx.frame import TWIN, Frame
@@ -65,6 +66,14 @@ class Feed:
         self._datagram_mask = sum(1 << i for i, one in enumerate(dissectors) if _claims_datagrams(one))
         self._payload_mask = sum(1 << i for i, one in enumerate(dissectors) if one.layer is Layer.PAYLOAD)
         """Of TCP these read streams, not frames."""
+        self._whole_mask = sum(
+            1 << i
+            for i, one in enumerate(dissectors)
+            if one.layer in (Layer.TRANSPORT, Layer.PAYLOAD) and not one.fragments
+        )
+        """These get UDP datagrams put together from fragments."""
+        self._tags_mask = sum(1 << i for i, one in enumerate(dissectors) if one.layer is Layer.TAGS)
+        self._fragments = Fragments()
         self._strict = strict
         """Let a dissector's bug escape (tests) instead of reporting it."""
         self._datagrams: list[list[Seen[Any]]] = [[] for _ in dissectors]
@@ -134,6 +143,11 @@ class Feed:
 
     def _read_datagram(self, frame: Frame, mask: int, data: memoryview, start: int) -> None:
         end, numbers = start + frame.end_offset, (frame.number,)
+        if frame.ip_protocol == UDP and (frame.more_fragments or frame.fragment_offset):
+            if not frame.flags & TWIN:
+                piece = bytes(data[start + frame.transport_offset : end])
+                self._read_together(self._fragments.add(frame, mask & self._whole_mask, piece))
+            mask &= self._tags_mask if frame.fragment_offset else ~self._whole_mask
         for bit in _bits(mask):
             dissector = self._dissectors[bit]
             if len(self._datagrams[bit]) >= MOST_MESSAGES:
@@ -143,6 +157,19 @@ class Feed:
             cursor = Cursor(bytes(data[start + begin : end]), wire_bytes=wire_bytes, frame=frame)
             for message in self._run(dissector, cursor, frame.number):
                 self._datagrams[bit].append(Seen(message=message, frame=frame, frames=numbers))
+
+    def _read_together(self, datagrams: Iterable[Datagram]) -> None:
+        """Reads datagrams that came in fragments."""
+        for one in datagrams:
+            for bit in _bits(one.mask):
+                dissector = self._dissectors[bit]
+                if len(self._datagrams[bit]) >= MOST_MESSAGES:
+                    self.left_out[bit] += 1
+                    continue
+                data, wire_bytes = one.part(dissector.layer)
+                cursor = Cursor(data, wire_bytes=wire_bytes, frame=one.frame)
+                for message in self._run(dissector, cursor, one.frame.number):
+                    self._datagrams[bit].append(Seen(message=message, frame=one.frame, frames=one.frames))
 
     def _run(self, dissector: Dissector, cursor: Cursor, number: int | None) -> Iterator[object]:
         """The dissector's messages; what it raises becomes an anomaly or an internal error."""
@@ -201,6 +228,7 @@ class Feed:
 
         May be asked in mid-run; streams still open are read as far as they go.
         """
+        self._read_together(self._fragments.flush())
         reads = dict(self._read)
         for index, stream in self._streams.items():
             reads[index] = self._read_stream(stream, flows.sides[2 * index : 2 * index + 2], over=True)

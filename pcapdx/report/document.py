@@ -14,6 +14,7 @@ from pcapdx.case import Case, View
 from pcapdx.diagnose import Analysis
 from pcapdx.limits import limits_of
 from pcapdx.model import Evidence, Finding, NextStep
+from pcapdx.report.path import PathEntry, path_of
 from pcapdx.values import dataclass
 
 SCHEMA = "pcapdx.report/1"
@@ -167,6 +168,8 @@ class Document:
     topics: tuple[TopicEntry, ...]
     diagnoses: tuple[DiagnosisEntry, ...]
     findings: tuple[FindingEntry, ...]
+    path: PathEntry | None
+    """Only of several captures."""
     proofs: tuple[ProofEntry, ...]
     anomalies: tuple[AnomalyEntry, ...]
     internal_errors: tuple[ErrorEntry, ...]
@@ -194,6 +197,7 @@ def document_of(analysis: Analysis, digests: Mapping[str, str] | None = None) ->
             for one in diagnosed.diagnoses
         ),
         findings=tuple(_finding(one.id, one.finding, one.explained_by, pieces) for one in diagnosed.findings),
+        path=path_of(analysis.case, diagnosed),
         proofs=tuple(
             ProofEntry(
                 id=f"P{number}",

@@ -12,8 +12,11 @@ from pcapdx.report.words import (
     frame_list,
     frames_cited,
     headline,
+    hop_table,
     in_short,
     moment,
+    passage_table,
+    path_limits,
     roots,
     source,
     sources_differ,
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
 MOST_ANOMALIES = 60
 
 
-def render(document: Document, *, timeline: str = "", decoded: str = "") -> str:
-    """The whole page; ``timeline`` is an SVG element by :mod:`pcapdx.report.ladder`, ``decoded`` Wireshark's trees."""
+def render(document: Document, *, timeline: str = "", ladder: str = "", decoded: str = "") -> str:
+    """The whole page; ``timeline`` and ``ladder`` are SVG elements by :mod:`pcapdx.report.ladder` and
+    :mod:`pcapdx.report.passages`, ``decoded`` Wireshark's trees.
+    """
     from markupsafe import Markup
 
     grave, remarks = roots(document)
@@ -41,6 +46,10 @@ def render(document: Document, *, timeline: str = "", decoded: str = "") -> str:
         remarks=remarks[:MOST_IN_FULL],
         also=in_short([*grave[MOST_IN_FULL:], *remarks[MOST_IN_FULL:]], MOST_IN_SHORT),
         worked=worked(document),
+        hops=hop_table(document),
+        passages=passage_table(document),
+        path_limits=path_limits(document),
+        ladder=Markup(ladder),
         most_anomalies=MOST_ANOMALIES,
         decoded=decoded,
         timeline=Markup(timeline),  # drawn by us, its words escaped by matplotlib

@@ -7,12 +7,16 @@ from pcapdx.report.escape import code, markdown
 from pcapdx.report.words import (
     MOST_IN_FULL,
     MOST_IN_SHORT,
+    Table,
     evidence_rows,
     facts,
     frames_cited,
     headline,
+    hop_table,
     in_short,
     names,
+    passage_table,
+    path_limits,
     roots,
     source,
     worked,
@@ -37,6 +41,8 @@ def _lines(document: Document) -> Iterator[str]:
         yield from _finding(finding, after)
     yield from _items("## Also", [markdown(one) for one in in_short(found[MOST_IN_FULL:], MOST_IN_SHORT)])
     yield from _items("## What worked", [markdown(one) for one in worked(document)])
+    yield from _table("## Path", hop_table(document))
+    yield from _table("## Packets of the proof", passage_table(document))
     yield "## Topics"
     yield ""
     yield "| topic | state | why |"
@@ -48,9 +54,23 @@ def _lines(document: Document) -> Iterator[str]:
     yield ""
     for capture in document.captures:
         yield from _capture(capture)
+    yield from (f"- limit: {markdown(one)}" for one in path_limits(document))
     yield ""
     failed = [f"{code(one.plugin)}: {markdown(one.what)}" for one in document.internal_errors]
     yield from _items("## Plug-ins that failed", failed)
+
+
+def _table(title: str, table: Table | None) -> Iterator[str]:
+    if table is None:
+        return
+    head, rows = table
+    yield title
+    yield ""
+    yield f"| {' | '.join(map(markdown, head))} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(map(markdown, row))} |"
+    yield ""
 
 
 def _finding(one: FindingEntry, after: Sequence[FindingEntry]) -> Iterator[str]:

@@ -14,8 +14,11 @@ from pcapdx.report.words import (
     facts,
     frames_cited,
     headline,
+    hop_table,
     in_short,
     names,
+    passage_table,
+    path_limits,
     roots,
     source,
     sources_differ,
@@ -27,6 +30,10 @@ LABEL, TITLE = 12, 14
 """Columns of the labels on the left: of a finding's parts (indent included), of the sections below."""
 FRAMES = 36
 """Columns for a list of frames beside what they show; a third of a narrow report."""
+MOST_ROWS = 8
+"""Rows of such a table; the other formats have more."""
+CELL = 44
+"""Columns for a cell of a table at most."""
 CAPTURE = 20
 """Columns for a capture's name beside its frames."""
 
@@ -56,6 +63,7 @@ def _lines(document: Document, width: int, style: Style) -> Iterator[str]:
     for root, after in found[:MOST_IN_FULL]:
         yield from _finding(document, root, after, width, style)
         yield ""
+    yield from _path(document, width, style)
     also = in_short(found[MOST_IN_FULL:], MOST_IN_SHORT)
     yield from _tail(document, also, width, style, captures=bool(grave))
 
@@ -127,6 +135,24 @@ def _steps(steps: Sequence[StepEntry], width: int, style: Style) -> Iterator[str
             yield from _hanging(step.meaning, width, lead=" " * (LABEL + 2), columns=LABEL + 2)
 
 
+def _path(document: Document, width: int, style: Style) -> Iterator[str]:
+    """The table of hops, and the packets of the proof from point to point."""
+    for title, table in (("Path", hop_table(document)), ("Packets", passage_table(document))):
+        if table is None:
+            continue
+        head, rows = table
+        sizes = [min(max(len(plain(row[n])) for row in (head, *rows)), CELL) for n in range(len(head))]
+        taken = TITLE + sum(size + 2 for size in sizes[:-1])
+        for place, row in enumerate((head, *rows[:MOST_ROWS])):
+            cells = [plain(cell)[: sizes[n]].ljust(sizes[n]) for n, cell in enumerate(row[:-1])]
+            lead = style(f"{title:<{TITLE}}", "label") if place == 0 else " " * TITLE
+            first, *more = _wrap(row[-1], max(width - taken, 20))
+            text = "  ".join([*cells, first])
+            yield f"{lead}{style(text, 'label') if place == 0 else text}"
+            yield from (f"{' ' * taken}{line}" for line in more)
+        yield ""
+
+
 def _tail(document: Document, also: list[str], width: int, style: Style, *, captures: bool) -> Iterator[str]:
     sections = [("Also", also), ("Worked", worked(document))]
     unsure = [f"{one.topic}: {one.why}" for one in document.topics if one.state == "cannot-tell"]
@@ -135,6 +161,7 @@ def _tail(document: Document, also: list[str], width: int, style: Style, *, capt
     if captures:
         sections.append(("Captures", [f"{one.name}: {facts(one)}" for one in document.captures]))
     limits = [f"{_of(document, one.name)}{limit}" for one in document.captures for limit in one.limits]
+    limits += path_limits(document)
     odd = [one for one in document.anomalies if one.frame is not None]
     kinds = ", ".join(list(dict.fromkeys(f"{one.protocol} {one.kind}" for one in odd))[:6])
     counted = f"{sum(one.count for one in odd):,} times ({kinds})"

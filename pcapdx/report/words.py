@@ -8,6 +8,9 @@ from pcapdx.report.document import CaptureEntry, Document, EvidenceEntry, Findin
 
 GRAVE = ("error", "warning")
 MOST_PROOFS, MOST_FRAMES = 6, 24
+MOST_HOPS = 10
+CLOCK_NS = 1_000_000
+"""Clocks closer than this count as one."""
 MOST_IN_FULL, MOST_IN_SHORT = 40, 200
 """Diagnoses of a file: with their proof, and those after them with a sentence."""
 
@@ -135,6 +138,61 @@ def worked(document: Document) -> list[str]:
         more = len(proofs) - MOST_PROOFS
         if more > 0:
             lines.append(f"and {more:,} more ({proofs[0].name.replace('-', ' ')}, {code})")
+    return lines
+
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""Head and rows, as text."""
+
+
+def points(document: Document) -> list[str]:
+    """Names of the captures along the path with their roles: ``hostA:trunk``."""
+    roles = {one.name: one.vantage.role for one in document.captures}
+    path = document.path.captures if document.path else ()
+    return [f"{name}:{roles[name]}" if roles.get(name) else name for name in path]
+
+
+def hop_table(document: Document) -> Table | None:
+    """What was compared from point to point; None where nothing was."""
+    path = document.path
+    if path is None or not path.hops:
+        return None
+    rows = []
+    for one in path.hops[:MOST_HOPS]:
+        kind = f"{one.what}, VLAN {one.vlan}" if one.vlan else one.what
+        counts = tuple("-" if count is None else f"{count:,}" for count in one.counts)
+        rows.append((kind, *counts, one.fate))
+    return ("traffic", *points(document), "on the way"), rows
+
+
+def passage_table(document: Document) -> Table | None:
+    """The packets that prove the first diagnosis, by their frames at each point; None where there are none."""
+    path = document.path
+    if path is None or not path.passages:
+        return None
+    rows = [(one.what, *("-" if frame is None else str(frame) for frame in one.frames)) for one in path.passages]
+    return ("packet", *points(document)), rows
+
+
+def path_limits(document: Document) -> list[str]:
+    """What limits the comparison of several captures: their order, their clocks, a sample."""
+    path = document.path
+    if path is None:
+        return []
+    lines = []
+    if path.ordered_by:
+        lines.append(f"order along the path, {', '.join(path.captures)}: inferred from {path.ordered_by}")
+    for one in path.clocks:
+        if one.offset_ns is None or one.error_ns is None:
+            lines.append(f"clocks of {path.captures[0]} and {one.capture} could not be compared: no packet is in both")
+        elif abs(one.offset_ns) > max(one.error_ns, CLOCK_NS):
+            lines.append(
+                f"the clock of {one.capture} is {span(0, abs(one.offset_ns))} "
+                f"{'ahead of' if one.offset_ns > 0 else 'behind'} "
+                f"that of {path.captures[0]} (± {one.error_ns / 1e6:.1f} ms)"
+            )
+    if path.sampled:
+        lines.append("of very many packets a sample was compared; the counts are of the sample")
     return lines
 
 

@@ -17,6 +17,7 @@ from pcapdx.sieve.tables import clock, hash_bytes, mix
 
 MOST_DISSECTORS = 63
 SAMPLE_SLOTS = 1 << 16
+AWAITED_SLOTS = 256
 SAMPLED_BYTES = 64
 
 # where in the one look-up table the masks of each kind of claim begin
@@ -31,6 +32,7 @@ EVERYTHING = Sample(first=0, every_ns=0)
 
 MAC_ROW = np.dtype([("mac", "i8"), ("mask", "i8")])
 SAMPLE_ROW = np.dtype([("digest", "i8"), ("count", "i8"), ("last_ns", "i8")])
+AWAITED_ROW = np.dtype([("digest", "i8"), ("mask", "i8")])
 SETTING = np.dtype(
     [
         ("stream_bytes", "i8"),  # bytes of each direction of a stream it wants
@@ -58,6 +60,8 @@ class Claims(NamedTuple):
     """By dissector, SETTING."""
     samples: Array
     """What was handed on lately, SAMPLE_ROW; a hash table with four places a kind."""
+    awaited: Array
+    """UDP datagrams whose first fragment was handed on, AWAITED_ROW; a newcomer takes the place of another."""
 
 
 def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
@@ -103,6 +107,7 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
         macs=np.array(macs, dtype=MAC_ROW),
         settings=settings,
         samples=np.zeros(SAMPLE_SLOTS if thin_out else 4, SAMPLE_ROW),
+        awaited=np.zeros(AWAITED_SLOTS, AWAITED_ROW),
     )
 
 
@@ -123,6 +128,19 @@ def claim_datagram(data: Any, start: int, row: Array, masks: Array, macs: Array)
         if row["ip_protocol"] == 17:
             mask |= int(masks[UDP_PORTS + int(row["sport"])]) | int(masks[UDP_PORTS + int(row["dport"])])
     return mask
+
+
+def claim_fragment(row: Array, key: int, mask: int, awaited: Array) -> int:
+    """Mask of the dissectors that want this fragment of a UDP datagram: those that were given its first one."""
+    digest = mix(mix(key, int(row["ip_id"])), int(row["src3"]))
+    digest = mix(mix(mix(digest, int(row["dst3"])), int(row["src2"])), int(row["dst2"]))
+    slot = awaited[digest & (len(awaited) - 1)]
+    if row["fragment_offset"] == 0:
+        if mask != 0:
+            slot["digest"] = digest
+            slot["mask"] = mask
+        return mask
+    return int(slot["mask"]) if slot["digest"] == digest else 0
 
 
 def claim_tags(row: Array, talker: Array, mask: int, settings: Array) -> int:

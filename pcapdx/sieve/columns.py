@@ -45,6 +45,7 @@ FRAME_COLUMNS = (
     *(Column(f"outer_src{i}", "i8", "outer source address, word") for i in range(4)),
     *(Column(f"outer_dst{i}", "i8", "outer destination address, word") for i in range(4)),
     Column("outer_tci", "i4", "TCI of the tag outside the tunnel, -1 without"),
+    Column("outer_dport", "i4", "destination port of the outermost tunnel, 0 without (GRE has none)"),
     Column("ip_version", "i2", "0 no IP, 4 or 6"),
     *(Column(f"src{i}", "i8", "source address, word (IPv4 in the last)") for i in range(4)),
     *(Column(f"dst{i}", "i8", "destination address, word (IPv4 in the last)") for i in range(4)),

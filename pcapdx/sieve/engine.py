@@ -1,7 +1,7 @@
 """Drives the sweep over a capture's blocks: owns the tables, grows them, and hands on the frames that were claimed."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,15 @@ class Claimed:
 class Sieve:
     """One capture's pass. Feed it every block, then read :attr:`tables`."""
 
-    def __init__(self, dissectors: Sequence[Dissector], *, fast: bool, thin_out: bool = True) -> None:
+    def __init__(
+        self,
+        dissectors: Sequence[Dissector],
+        *,
+        fast: bool,
+        thin_out: bool = True,
+        keep: Callable[[Array], None] | None = None,
+    ) -> None:
+        """``keep`` is shown the FRAME rows of every block; they are reused for the next one."""
         self.fast = fast
         """Run the compiled twin."""
         self.claims = claim_tables.build(dissectors, thin_out=thin_out)
@@ -75,12 +83,15 @@ class Sieve:
             counters=np.zeros(1, COUNTERS),
             state=np.zeros(8, np.int64),
         )
+        self._keep = keep
         self._frames = np.zeros(0, FRAME)
         self._lists = _lists(0)
 
     def feed(self, block: Block) -> Claimed:
         """Sees a block; returns its claimed frames."""
         frames = self.sweep(block)
+        if self._keep is not None:
+            self._keep(frames)
         places = self._lists.claimed[: int(self.tables.state[CLAIMED])]
         ended = self._lists.ended[: int(self.tables.state[ENDED])].tolist()
         rows = frames[places]

@@ -70,6 +70,7 @@ def clear(row: Array) -> None:
     row["vni"] = -1
     row["outer_ip_version"] = 0
     row["outer_tci"] = -1
+    row["outer_dport"] = 0
     row["outer_src0"] = row["outer_src1"] = row["outer_src2"] = row["outer_src3"] = 0
     row["outer_dst0"] = row["outer_dst1"] = row["outer_dst2"] = row["outer_dst3"] = 0
     row["anomaly"] = 0
@@ -498,6 +499,7 @@ def enter(row: Array, tunnel: int, vni: int) -> None:
         row["outer_dst2"] = row["dst2"]
         row["outer_dst3"] = row["dst3"]
         row["outer_tci"] = row["tag0_tci"]
+        row["outer_dport"] = row["dport"]
     row["tunnel"] = tunnel
     row["vni"] = vni
     clear_link(row)

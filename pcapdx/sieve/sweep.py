@@ -6,7 +6,7 @@ might be too small and is called again from there.
 
 from typing import Any, NamedTuple
 
-from pcapdx.sieve.claims import ETHERTYPES, Claims, claim_datagram, claim_stream, claim_tags, thin_out
+from pcapdx.sieve.claims import ETHERTYPES, Claims, claim_datagram, claim_fragment, claim_stream, claim_tags, thin_out
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.flows import FIN, RST, TCP, count_flow, find_flow, is_over
 from pcapdx.sieve.layers import be16, be32, be48, place, read_frame
@@ -78,7 +78,7 @@ def sweep(data: Any, records: Array, frames: Array, listed: Lists, first: int, t
         count_frame(row, counters)
         if is_group(int(row["eth_dst_int"])):
             count_repeat(data, start, row, tables.repeats, counters)
-        twin = mark_twin(row, key, tables.twins, counters)
+        twin = mark_twin(data, start, row, key, tables.twins, counters)
         at = count_talkers(key, row, talkers, tables.talker_index, counters, state)
         mask = claim_datagram(data, start, row, masks, claims.macs)
         if row["tag_count"] > 0 and at >= 0:
@@ -108,7 +108,10 @@ def sweep(data: Any, records: Array, frames: Array, listed: Lists, first: int, t
         if at >= 0 and (fresh or row["ethertype"] == ARP):
             bind_address(data, start, key, row, talkers[at], bindings, tables.binding_index, counters, state)
         if mask != 0:
-            row["claims"] = int(row["claims"]) | thin_out(data, start, row, key, mask, settings, claims.samples)
+            mask = thin_out(data, start, row, key, mask, settings, claims.samples)
+        if row["ip_protocol"] == UDP and (row["fragment_offset"] > 0 or row["more_fragments"] == 1):
+            mask |= claim_fragment(row, key, mask, claims.awaited)
+        row["claims"] = int(row["claims"]) | mask
         if row["claims"] != 0 or row["anomaly"] != 0:
             claimed[state[CLAIMED]] = i
             state[CLAIMED] += 1

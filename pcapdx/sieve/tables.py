@@ -17,7 +17,9 @@ SECOND_NS = 1_000_000_000
 FAR_NS = 1 << 62
 """In nanoseconds 146 years before and after 1970: beyond it a time is a writer's fault."""
 STORM_BROADCASTS = 1000
-FINGERPRINT_BYTES = 512
+FINGERPRINT_BYTES = 16
+TWIN_BYTES = 512
+"""Two DHCP messages may differ only in an option far behind."""
 ROUTER_ADDRESSES = 64
 """A MAC that has sourced so many addresses is a router; further ones are not bound to it."""
 
@@ -50,7 +52,8 @@ def vlan_key(row: Array) -> int:
 def fingerprint(data: Any, start: int, row: Array) -> int:
     """Hash of what a packet keeps on its way: not tags, MACs, TTL, checksums, nor addresses and ports (NAT).
 
-    After trajectory sampling (Duffield & Grossglauser 2000): invariant header fields and the first payload bytes.
+    After trajectory sampling (Duffield & Grossglauser 2000): invariant header fields and the first payload bytes, so
+    few that a capture cut at 96 bytes has them, too.
     """
     if row["ip_version"] == 0:
         at = start + int(row["link_offset"])
@@ -60,13 +63,16 @@ def fingerprint(data: Any, start: int, row: Array) -> int:
         digest = mix(int(row["ip_id"]) << 24 | int(row["fragment_offset"]) << 8, int(row["ip_protocol"]))
         digest = mix(digest, int(row["tcp_seq"]) << 16 | int(row["payload_wire_bytes"]))
         digest = mix(digest, int(row["tcp_ack"]) << 9 | int(row["tcp_flags"]))
-        at = start + int(row["payload_offset"])
-        if row["payload_offset"] == 0:
-            at = start + int(row["transport_offset"])
-        # sequence numbers tell TCP segments apart; two DHCP messages may differ only in an option far behind
+        at = payload_at(start, row)
+        # sequence numbers tell TCP segments apart
         most = 8 if row["ip_protocol"] == 6 else FINGERPRINT_BYTES
         take = min(start + int(row["end_offset"]) - at, most)
     return hash_bytes(data, at, take, digest)
+
+
+def payload_at(start: int, row: Array) -> int:
+    """Where the bytes behind the TCP, UDP or (without ports) the IP header begin."""
+    return start + int(row["payload_offset"] if row["payload_offset"] != 0 else row["transport_offset"])
 
 
 def hash_bytes(data: Any, at: int, count: int, digest: int) -> int:
@@ -80,7 +86,7 @@ def hash_bytes(data: Any, at: int, count: int, digest: int) -> int:
     return digest
 
 
-def mark_twin(row: Array, key: int, twins: Array, counters: Array) -> bool:
+def mark_twin(data: Any, start: int, row: Array, key: int, twins: Array, counters: Array) -> bool:
     """Whether this packet was recorded less than 5 ms ago in the same VLAN; counts also those in other VLANs.
 
     ``twins`` is a direct-mapped table: digest with addresses, time, VLAN key. A collision only forgets.
@@ -88,6 +94,9 @@ def mark_twin(row: Array, key: int, twins: Array, counters: Array) -> bool:
     digest = int(row["fingerprint"])
     digest = mix(digest, int(row["src3"]) << 16 | int(row["sport"]))
     digest = mix(digest, int(row["dst3"]) << 16 | int(row["dport"]))
+    if row["ip_version"] > 0 and row["ip_protocol"] != 6:
+        at = payload_at(start, row) + FINGERPRINT_BYTES
+        digest = hash_bytes(data, at, min(start + int(row["end_offset"]) - at, TWIN_BYTES), digest)
     slot = twins[digest & (len(twins) - 1)]
     now = clock(row)
     found = slot["digest"] == digest and now != 0 and 0 <= now - int(slot["ts_ns"]) < TWIN_NS

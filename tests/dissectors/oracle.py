@@ -35,6 +35,7 @@ from tests.dissectors import oracle_layer2 as layer2
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 GROUPS = ("vlan", "arp", "icmp", "icmp6", "dhcp", "dns", "http", "tls", "certificates", *layer2.GROUPS)
+LINUX_VXLAN = 8472
 DNS_PORTS, DHCP_PORTS = frozenset({53, 5353, 5355}), frozenset({67, 68})
 
 _TLS = (
@@ -101,6 +102,8 @@ def ours(view: View) -> Facts:
     """What the dissectors say, in tshark's words."""
     facts: dict[int, dict[str, Any]] = defaultdict(dict)
     for seen in view.all_messages():
+        if seen.frame.outer_dport == LINUX_VXLAN:
+            continue  # tshark takes this port for something else unless told
         for group, found in _told(seen):
             into = facts[seen.number].setdefault(group, type(found)())
             if isinstance(found, list):
@@ -128,9 +131,9 @@ def differences(capture: Path, oracle: Mapping[str, Any]) -> list[tuple[int, str
     """(frame, group, ours, theirs) wherever they differ for no reason that holds of every capture.
 
     Those reasons are: the frame is a twin; tshark itself calls the frame malformed or cut short, and we claim nothing
-    of it; of a response whose body is not all there we tell what there is, and tshark waits for the rest; a response
-    without length stands on the last frame of its body here, and on that of the FIN there (on none if the FIN came
-    before bytes in front of it).
+    of it, or of DHCP more than tshark, which stops; of a response whose body is not all there we tell what there is,
+    and tshark waits for the rest; a response without length stands on the last frame of its body here, and on that of
+    the FIN there (on none if the FIN came before bytes in front of it).
     """
     dissected = dissect(capture)
     mine, other = ours(dissected.view), theirs(oracle)
@@ -147,10 +150,17 @@ def differences(capture: Path, oracle: Mapping[str, Any]) -> list[tuple[int, str
     unequal = [
         one
         for one in found
-        if one[2] != one[3] and one[0] not in dissected.twins and not (one[2] is None and one[0] in in_trouble)
+        if one[2] != one[3]
+        and one[0] not in dissected.twins
+        and not (one[0] in in_trouble and (one[2] is None or (one[1] == "dhcp" and _as_far(one[2], one[3]))))
     ]
     moved = _moved(unequal)
     return [one for one in unequal if (one[0], one[1]) not in moved and not (one[3] is None and one[0] in unfinished)]
+
+
+def _as_far(mine: list[dict[str, Any]], other: list[dict[str, Any]] | None) -> bool:
+    """Of a DHCP message that was cut we tell what there is; tshark stops somewhere, in answers at the very start."""
+    return all(mine[0].get(key) == value for one in other or () for key, value in one.items())
 
 
 def _moved(unequal: list[tuple[int, str, Any, Any]]) -> set[tuple[int, str]]:
@@ -198,7 +208,7 @@ def _claimed(group: str, record: Mapping[str, Any]) -> bool:
     if group not in record:
         return False
     protocols = record["protocols"].split(":")
-    if group in ("dns", "dhcp", "http", "tls") and ("icmp" in protocols or "icmpv6" in protocols):
+    if group in ("arp", "dns", "dhcp", "http", "tls") and ("icmp" in protocols or "icmpv6" in protocols):
         return False
     ports = {
         port for key in ("udp", "tcp") for side in ("sport", "dport") for port in record.get(key, {}).get(side, ())

@@ -209,6 +209,44 @@ def test_cut_at_every_byte() -> None:
     assert_cuts(read, ACK, FROM_SERVER)
 
 
+def cut_at(data: bytes, length: int) -> list[Dhcp]:
+    """What is read before the cut is told."""
+    messages = read(Cursor(data[:length], wire_bytes=len(data)))
+    found = [] if length < 8 + 34 else [next(messages)]
+    with pytest.raises(Truncated):
+        next(messages)
+    return found
+
+
+def test_cut_by_the_snap_length_tells_what_is_there() -> None:
+    (there,) = cut_at(ACK, 96 - 34)
+    assert (there.cut, there.type, there.type_unknown) == (True, None, True)
+    assert (there.op, there.xid, there.chaddr) == (2, XID, MAC)
+    assert (there.yiaddr, there.giaddr, there.options, there.checksum) == (
+        "10.80.1.77",
+        "10.80.1.1",
+        (),
+        Checksum.UNKNOWN,
+    )
+    assert there.label == f"DHCP reply, options cut, xid {XID:#010x} 10.80.1.77"
+
+
+def test_cut_before_the_client_is_known_tells_nothing() -> None:
+    assert cut_at(ACK, 8 + 33) == []
+    assert len(cut_at(ACK, 8 + 34)) == 1
+
+
+def test_cut_among_the_options_tells_those_before() -> None:
+    (there,) = cut_at(ACK, 8 + 240 + 3 + 6 + 4)
+    assert (there.type, there.server_id, there.lease_s, there.type_unknown) == (
+        DhcpType.ACK,
+        "10.250.0.53",
+        None,
+        False,
+    )
+    assert there.options == (53, 54)
+
+
 def test_padding_behind_the_datagram_is_left_alone() -> None:
     padded = dhcp(ACK + bytes(30), FROM_SERVER)
     assert padded.options[-1] == 255

@@ -34,15 +34,21 @@ from tests.dissectors import (
     test_http,
     test_icmp,
     test_igmp,
+    test_iscsi,
     test_lacp,
     test_lldp,
     test_metadata,
     test_mld,
+    test_mysql,
+    test_ntp,
+    test_openflow,
     test_rfb,
+    test_rpc,
     test_ssh,
     test_stp,
     test_tls,
     test_vrrp,
+    test_vxlan,
 )
 from tests.dissectors import test_password_server as test_password
 from tests.dissectors.feeding import CLIENT, SERVER, flow, frame
@@ -62,6 +68,7 @@ def seeds() -> list[bytes]:
         "icmp": [test_icmp.ECHO, test_icmp.TOO_BIG, test_icmp.TOO_BIG_6],
         "dhcp": [test_dhcp.ACK, test_dhcp.message(1, (55, b"\1\3"), (119, b"\3eng\7example\0"))],
         "dns": [test_dns.QUERY, test_dns.ANSWER],
+        "vxlan": [test_vxlan.HEADER],
         "lldp": [test_lldp.SUMMIT, test_lldp.MAC_PORT],
         "cdp": [test_cdp.SWITCH, test_cdp.VERSION_1],
         "lacp": [test_lacp.UNIT, test_lacp.LONELY],
@@ -75,6 +82,13 @@ def seeds() -> list[bytes]:
     web += [test_metadata.get("/latest/user-data"), test_metadata.ok("10.1.1.7")]
     tls = [test_tls.side(flights, way) for flights in (test_tls.TLS12, test_tls.TLS13) for way in "<>"]
     known = datagrams | {"http": web, "tls": tls, "ssh": [test_ssh.SERVED], "vnc": [test_rfb.BY_PASSWORD]}
+    known |= {
+        "rpc": [test_rpc.MNT, test_rpc.record(test_rpc.COMPOUND), test_rpc.reply(13)],
+        "mysql": [test_mysql.GREETING + test_mysql.DENIED, test_mysql.LOGIN, test_mysql.NOT_ALLOWED],
+        "ntp": [test_ntp.ANSWER],
+        "iscsi": [test_iscsi.LOGIN, test_iscsi.REFUSED],
+        "openflow": [test_openflow.HELLO + test_openflow.FAILED, test_openflow.OLD_HELLO + test_openflow.FEATURES],
+    }
     return [
         bytes([index, end]) + data
         for index, (dissector, _) in enumerate(DISSECTORS)

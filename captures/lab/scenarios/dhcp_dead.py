@@ -3,7 +3,7 @@
 from captures.lab.cloud import GuestNetwork
 from captures.lab.guest import Guest
 from captures.lab.noise import neighbours
-from captures.lab.post import pcapng, wire
+from captures.lab.post import pcapng, snap, wire
 from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
 from captures.lab.stage import Stage, Trunk, at_tap
@@ -68,3 +68,17 @@ def dhcp_server_dead_nic_tagged(lab: Lab) -> None:
     lab.shows(f"vlan.id == 1140 && icmp.type == 0 && eth.src == {router.mac}", 2)
     lab.hides("dhcp.type == 2")
     lab.fault("DHCP001", "dhcp.option.dhcp == 1", mac=guest.mac, vlan=1140)
+
+
+@scenario
+def dhcp_server_dead_short_snap_length(lab: Lab) -> None:
+    """The router's dnsmasq is dead. A guest with udhcpc asks for half a minute; neighbours with static addresses talk.
+    An old script recorded the bridge with a snap length of 96: of every DHCP message the options are cut off."""
+    stage = Stage(lab, GuestNetwork(cidr="10.67.0.0/24", gateway="10.67.0.1", number=0x167), first_tap=18)
+    guest = stage.guest(0x4E, "alpine-3")
+    with lab.record(*stage.at_bridge, told=False, steps=(snap(96),), compress="gz", linger=7):
+        neighbours(stage, 0x21, 0x22)
+        guest.udhcpc(seconds=32)
+    lab.shows(f"dhcp.type == 1 && dhcp.hw.mac_addr == {guest.mac} && frame.len > frame.cap_len", 4)
+    lab.hides("dhcp.type == 2")
+    lab.fault("DHCP001", "dhcp.type == 1", mac=guest.mac)

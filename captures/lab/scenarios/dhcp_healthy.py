@@ -213,6 +213,23 @@ def dhcp_lease_short_snap_length(lab: Lab) -> None:
 
 
 @scenario
+def dhcp_lease_snap_length_96(lab: Lab) -> None:
+    """Two healthy boots, of which the first loses two DISCOVERs to a restart of dnsmasq. Recorded on the bridge with a
+    snap length of 96: no DHCP message shows its type."""
+    stage = Stage(lab, GuestNetwork(cidr="10.98.0.0/24", gateway="10.98.0.1", number=0x198), first_tap=35)
+    first, second = stage.guest(0x13, "cut-2"), stage.guest(0x14, "cut-3")
+    with lab.record(*stage.at_bridge, told=False, steps=(snap(96),), compress="gz", linger=6):
+        first.udhcpc(seconds=5)
+        stage.serve()
+        first.ns.run("ping", "-c", "3", "10.98.0.1", check=False)
+        second.dhclient()
+        second.ns.run("ping", "-c", "3", "10.98.0.1")
+    lab.shows("udp.srcport == 67 && frame.len > frame.cap_len", 4)
+    for guest in (first, second):
+        lab.proof("DHCP031", f"udp.srcport == 67 && eth.dst == {guest.mac}", mac=guest.mac)
+
+
+@scenario
 def dhcp_relayed(lab: Lab) -> None:
     """The network has no router of its own: a relay passes requests to a DHCP server in another network and the
     answers back. Recorded on the server's bridge, where every request carries the relay's address."""

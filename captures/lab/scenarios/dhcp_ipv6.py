@@ -19,7 +19,7 @@ def _make_router(stage: Stage) -> None:
     stage.router.ns.sysctl("net.ipv6.conf.all.forwarding", 1)
 
 
-def _advertise(machine: Machine, *, flags: int = 0, prefix: str = "", seconds: float = 5) -> None:
+def advertise(machine: Machine, *, flags: int = 0, prefix: str = "", seconds: float = 5) -> None:
     """Send router advertisements at this pace until the scenario ends; without ``prefix`` with MTU and MAC only."""
     with machine.ns.inside():
         stream = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
@@ -50,7 +50,7 @@ def dhcp6_slaac_works(lab: Lab) -> None:
     guest = stage.guest(0x16, "six-1", ipv6=True)
     stage.serve()
     time.sleep(2)
-    _advertise(stage.router, prefix="fd00:131::")
+    advertise(stage.router, prefix="fd00:131::")
     with lab.record(*at_tap(guest), linger=12):
         guest.dhclient()
     lab.shows(f"{_RA} && icmpv6.opt.prefix", 2)
@@ -66,7 +66,7 @@ def dhcp6_advertisement_without_prefix(lab: Lab) -> None:
     guest = stage.guest(0x17, "six-2", ipv6=True)
     stage.serve()
     time.sleep(2)
-    _advertise(stage.router)
+    advertise(stage.router)
     with lab.record(*at_tap(guest), told=False, linger=22, compress="gz"):
         guest.dhclient()
     lab.shows(_RA, 3)
@@ -84,11 +84,11 @@ def dhcp6_rogue_advertisement(lab: Lab) -> None:
     culprit = stage.guest(0x19, "six-4", ipv6=True)
     stage.serve()
     time.sleep(2)
-    _advertise(stage.router, prefix="fd00:133::")
+    advertise(stage.router, prefix="fd00:133::")
     with lab.record(*stage.at_bridge, linger=18):
         culprit.udhcpc()
         victim.udhcpc()
-        _advertise(culprit, prefix="fd00:bad::", seconds=4)
+        advertise(culprit, prefix="fd00:bad::", seconds=4)
     lab.shows(f"{_RA} && eth.src == {culprit.mac}", 3)
     lab.fault("DHCP030", f"{_RA} && eth.src == {culprit.mac}")
     lab.proof("DHCP031", f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {victim.mac}", mac=victim.mac)
@@ -102,7 +102,7 @@ def dhcp6_solicit_unanswered(lab: Lab) -> None:
     guest = stage.guest(0x1A, "six-5", ipv6=True)
     stage.serve()
     time.sleep(2)
-    _advertise(stage.router, flags=_MANAGED, prefix="fd00:134::")
+    advertise(stage.router, flags=_MANAGED, prefix="fd00:134::")
     with lab.record(*at_tap(guest), linger=6):
         guest.dhclient()
         guest.dhclient6(seconds=40)

@@ -4,6 +4,7 @@ import time
 
 from captures.lab.cloud import GuestNetwork
 from captures.lab.noise import neighbours
+from captures.lab.post import snap
 from captures.lab.scenario import Lab, scenario
 from captures.lab.stage import Stage
 
@@ -60,3 +61,23 @@ def dhcp_unknown_mac_router(lab: Lab) -> None:
     lab.shows("dns.flags.response == 1")
     lab.fault("DHCP002", f"dhcp.option.dhcp == 1 && dhcp.hw.mac_addr == {stranger.mac}", mac=stranger.mac)
     lab.proof("DHCP031", f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {other.mac}", mac=other.mac)
+
+
+@scenario
+def dhcp_unknown_mac_short_snap_length(lab: Lab) -> None:
+    """The router does not know one guest's MAC and serves another. Recorded inside the router with a snap length of 96,
+    so that the options of every DHCP message are cut off."""
+    stage = Stage(lab, GuestNetwork(cidr="10.68.0.0/24", gateway="10.68.0.1", number=0x168), first_tap=23)
+    stranger = stage.guest(0x63, "batch-10", known=False)
+    other = stage.guest(0x64, "batch-11")
+    stage.serve()
+    with lab.record(*stage.in_router, told=False, steps=(snap(96),), linger=7):
+        client = stranger.dhclient(seconds=12)
+        other.udhcpc()
+        other.ns.run("ping", "-qc", "2", "10.68.0.1")
+        time.sleep(16)
+        stranger.stop(client)
+    lab.shows(f"dhcp.type == 1 && dhcp.hw.mac_addr == {stranger.mac} && frame.len > frame.cap_len", 3)
+    lab.hides(f"udp.srcport == 67 && eth.dst == {stranger.mac}")
+    lab.fault("DHCP002", f"dhcp.type == 1 && dhcp.hw.mac_addr == {stranger.mac}", mac=stranger.mac)
+    lab.proof("DHCP031", f"udp.srcport == 67 && eth.dst == {other.mac}", mac=other.mac)

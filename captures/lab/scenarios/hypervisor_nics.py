@@ -69,7 +69,7 @@ def nic_system_vm_on_native_network(lab: Lab) -> None:
     lab.proof("VLAN020", vlan=1003)
 
 
-def _tagging(vlan: int) -> middlebox.Behaviour:
+def tagging(vlan: int) -> middlebox.Behaviour:
     """What a guest that tags by itself does: a tag on all it sends, taken off what it receives."""
     tag = b"\x81\x00" + vlan.to_bytes(2)
 
@@ -98,7 +98,7 @@ def nic_double_tag(lab: Lab) -> None:
         here.host.ns.ip("link", "set", name, "up")
     here.ovs.port("cloudbr1", "q1", *qinq)
     guest = Guest(here.host, None, network.mac(0x33), "vnf-1")
-    middlebox.insert(lab, here.host.ns, guest.tap, bridge, _tagging(30))
+    middlebox.insert(lab, here.host.ns, guest.tap, bridge, tagging(30))
     guest.address(network.ip(51), 24)
     with lab.record(*here.at_nic, told=False, steps=(wire((near.mac, guest.mac)),), linger=3):
         guest.ns.run("ping", "-qc", "9", network.ip(114), check=False)

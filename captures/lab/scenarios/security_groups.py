@@ -2,7 +2,8 @@
 
 import time
 
-from captures.lab.cloud import GuestNetwork, Host, Machine
+from captures.lab.along import bridge_drops
+from captures.lab.cloud import GuestNetwork, Machine
 from captures.lab.guest import Guest
 from captures.lab.management import connects
 from captures.lab.noise import neighbours
@@ -11,14 +12,7 @@ from captures.lab.scenario import Lab, scenario
 from captures.lab.stage import Stage, at_tap
 
 
-def _bridge_drops(host: Host, rule: str) -> None:
-    """What CloudStack's security groups do on a host: drop on the bridge, between two taps."""
-    host.ns.run("nft", "add", "table", "bridge", "lab")
-    host.ns.run("nft", "add chain bridge lab forward { type filter hook forward priority 0; }")
-    host.ns.run("nft", f"add rule bridge lab forward {rule} drop")
-
-
-def _listen(machine: Machine, *ports: int) -> None:
+def listen(machine: Machine, *ports: int) -> None:
     """Answer on some ports."""
     for port in ports:
         machine.ns.spawn("socat", f"TCP-LISTEN:{port},fork,reuseaddr", "SYSTEM:echo ready")
@@ -32,7 +26,7 @@ def _two(lab: Lab, subnet: str, number: int, first_tap: int) -> tuple[Stage, Gue
     client, server = (stage.guest(0x31 + n, name) for n, name in enumerate(("client", "server")))
     client.address(network.ip(49), 24, network.gateway)
     server.address(network.ip(50), 24, network.gateway)
-    _listen(server, 22, 5432)
+    listen(server, 22, 5432)
     return stage, client, server
 
 
@@ -48,7 +42,7 @@ def security_group_ingress_dropped(lab: Lab) -> None:
     """The security group of the server does not admit port 5432: the host drops the SYNs on the bridge without a word,
     while ping and port 22 work. That is policy, no fault."""
     stage, client, server = _two(lab, "10.121.0", 0x1D0, 2)
-    _bridge_drops(stage.host, f"oifname {server.tap} tcp dport 5432")
+    bridge_drops(stage.host, f"oifname {server.tap} tcp dport 5432")
     with lab.record(*at_tap(client), linger=4):
         _tries(client, "10.121.0.50")
     lab.shows("tcp.flags.syn == 1 && tcp.dstport == 5432", 6)
@@ -63,7 +57,7 @@ def security_group_dropped_without_groups(lab: Lab) -> None:
     stage, client, server = _two(lab, "10.122.0", 0x1D1, 5)
     stage.serve()
     lab.truth.site = {**stage.site(), "security_groups": False}
-    _bridge_drops(stage.host, f"oifname {server.tap} tcp dport 5432")
+    bridge_drops(stage.host, f"oifname {server.tap} tcp dport 5432")
     with lab.record(*stage.at_bridge, told=False, steps=(pcapng,), compress="zst", linger=4):
         neighbours(stage, 0x61, 0x62)
         _tries(client, "10.122.0.50")
@@ -97,9 +91,9 @@ def security_group_egress_dropped(lab: Lab) -> None:
     for n in range(3):
         server = stage.guest(0x51 + n, f"server-{n}")
         server.address(network.ip(80 + n), 24)
-        _listen(server, 443)
+        listen(server, 443)
     stage.serve()
-    _bridge_drops(stage.host, f"iifname {client.tap} tcp dport 443")
+    bridge_drops(stage.host, f"iifname {client.tap} tcp dport 443")
     with lab.record(*at_tap(client), told=False, linger=4):
         client.udhcpc()
         client.ns.run("getent", "hosts", "data-server", check=False)
@@ -168,7 +162,7 @@ def security_prohibited_by_router(lab: Lab) -> None:
     stage.router.ns.sysctl("net.ipv4.ip_forward", 1)
     server = Machine(stage.host, beyond, "02:01:01:d7:00:f2", "server")
     server.address("172.20.5.9", 24, "172.20.5.1")
-    _listen(server, 22, 5432)
+    listen(server, 22, 5432)
     _rejects(stage.router, "forward", "tcp dport 5432 reject with icmp type admin-prohibited")
     client = stage.guest(0x42, "client")
     client.address(network.ip(66), 24, network.gateway)

@@ -10,7 +10,8 @@ import numpy as np
 
 from dissectors.arp import ArpExchange
 from pcapdx.case import Binding, View
-from pcapdx.frame import ip_words
+from pcapdx.dissect import Flow, Half
+from pcapdx.frame import Segment, ip_words, segment_of
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_RETRY, ARP_SPREAD, ARP_TRIES
@@ -27,6 +28,8 @@ class ArpDead:
     vlan: int
     vni: int | None
     frames: tuple[int, ...]
+    segment: Segment
+    """Broadcast domain: under one outer VLAN id there may be several."""
     moments: tuple[int, ...]
     """When each of these requests was sent."""
     first_ns: int
@@ -54,12 +57,12 @@ def arp_dead(view: View) -> Iterator[ArpDead]:
 @once_a_view
 def arp_silent(view: View) -> tuple[ArpDead, ...]:
     """As :func:`arp_dead`, also where the capture may not show what comes *to* the asker."""
-    grouped: dict[tuple[int, int | None, str, str, str], list[ArpExchange]] = {}
+    grouped: dict[tuple[Segment, str, str, str], list[ArpExchange]] = {}
     for exchange in view.exchanges(ArpExchange):
-        key = exchange.vlan, exchange.vni, exchange.asker_mac, exchange.asker_ip, exchange.target_ip
+        key = exchange.segment, exchange.asker_mac, exchange.asker_ip, exchange.target_ip
         grouped.setdefault(key, []).append(exchange)
     found = []
-    for (vlan, vni, asker_mac, asker_ip, target_ip), exchanges in grouped.items():
+    for (segment, asker_mac, asker_ip, target_ip), exchanges in grouped.items():
         if asker_ip == "0.0.0.0" or any(one.replies for one in exchanges):
             continue
         every = [request for one in exchanges for request in one.requests]
@@ -67,15 +70,16 @@ def arp_silent(view: View) -> tuple[ArpDead, ...]:
         if len(requests) < ARP_TRIES:
             continue
         first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
-        if last_ns - first_ns < ARP_SPREAD or speaks(view, target_ip, vlan, vni, first_ns):
+        if last_ns - first_ns < ARP_SPREAD or spoke_in(view, target_ip, segment, first_ns):
             continue
         found.append(
             ArpDead(
                 asker_mac=asker_mac,
                 asker_ip=asker_ip,
                 target_ip=target_ip,
-                vlan=vlan,
-                vni=vni,
+                vlan=exchanges[0].vlan,
+                vni=exchanges[0].vni,
+                segment=segment,
                 frames=tuple(one.number for one in requests),
                 moments=tuple(one.ts_ns for one in requests),
                 first_ns=first_ns,
@@ -85,26 +89,39 @@ def arp_silent(view: View) -> tuple[ArpDead, ...]:
     return tuple(found)
 
 
+def spoke_in(view: View, ip: str, segment: Segment, since_ns: int) -> bool:
+    """Whether an address sent anything, ARP or IP, in one broadcast domain from a moment on."""
+    if any(one.segment == segment and one.last_ns >= since_ns for one in _bindings(view).get(ip, ())):
+        return True
+    return any(
+        (half.last_ns or 0) >= since_ns and segment_of(flow.vlan, flow.inner_vlan or None, flow.vni) == segment
+        for flow, half in _sides(view, ip)
+    )
+
+
 def speaks(view: View, ip: str, vlan: int | None, vni: int | None, since_ns: int) -> bool:
     """Whether an address sent anything, ARP or IP, in a VLAN from a moment on."""
     for binding in _bindings(view).get(ip, ()):
         if (vlan is None or binding.vlan == vlan) and binding.vni == vni and binding.last_ns >= since_ns:
             return True
-    if not _in_flows(view, ip):
-        return False
-    sides = (
-        (flow, half)
-        for flow in (
-            *view.flows.where(server=ip),
-            *view.flows.where(client=ip),
-            *view.flows.where(protocol=17, server=ip),
-        )
-        for half in (flow.originator, flow.responder)
-    )
     return any(
-        half.ip == ip and half.packets and (vlan is None or flow.vlan == vlan) and (half.last_ns or 0) >= since_ns
-        for flow, half in sides
+        (vlan is None or flow.vlan == vlan) and (half.last_ns or 0) >= since_ns for flow, half in _sides(view, ip)
     )
+
+
+def _sides(view: View, ip: str) -> Iterator[tuple[Flow, Half]]:
+    """Flows in which an address sent anything, with its side."""
+    if not _in_flows(view, ip):
+        return
+    flows = (
+        *view.flows.where(server=ip),
+        *view.flows.where(client=ip),
+        *view.flows.where(protocol=17, server=ip),
+    )
+    for flow in flows:
+        for half in (flow.originator, flow.responder):
+            if half.ip == ip and half.packets:
+                yield flow, half
 
 
 @once_a_view

@@ -9,8 +9,13 @@ says so.
 from collections.abc import Mapping, Sequence
 
 from pcapdx.case import Talker, View
+from pcapdx.frame import SENT, Frame
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.vantage import Role
+
+ARP, ARP_BYTES = 0x0806, 28
+WIRE_BYTES, TAG_BYTES = 60, 4
+"""The least that a wire carries, checksum excluded, and what a tag adds where a switch put it on."""
 
 
 def is_local(view: View, mac: str | None) -> bool | None:
@@ -38,6 +43,7 @@ def _judged(own: Sequence[Talker], *, by_padding: bool) -> bool | None:
     return True if short else False if padded else None
 
 
+@once_a_view
 def told_by_padding(view: View) -> bool:
     """Whether padding tells directions here: a NIC (or an unknown point) where both kinds of small frames are seen."""
     role = view.vantage.role
@@ -67,3 +73,33 @@ def remote_talkers(view: View, vlan: int | None = None) -> tuple[Talker, ...]:
 def is_guest_side(view: View) -> bool:
     """The capture was taken at one guest's own interface."""
     return view.vantage.role is Role.TAP
+
+
+def owner(view: View) -> str | None:
+    """The MAC whose interface this is: an end of every unicast frame; None where two are."""
+    ends = owners(view)
+    return ends[0] if len(ends) == 1 else None
+
+
+def owners(view: View) -> tuple[str, ...]:
+    """MACs that are an end of every unicast frame; where there is none, all senders."""
+    total = sum(one.sent - one.broadcasts for one in view.talkers)
+    ends: dict[str, int] = {}
+    for one in view.talkers:
+        ends[one.mac] = ends.get(one.mac, 0) + one.sent - one.broadcasts + one.received
+    senders = dict.fromkeys(one.mac for one in view.talkers if one.sent)
+    return tuple(mac for mac in senders if ends[mac] == total) if total else tuple(senders)
+
+
+def from_here(view: View, frame: Frame) -> bool | None:
+    """Whether this host sent one frame, by its direction or its padding; None when it does not tell."""
+    if frame.direction:
+        return frame.direction == SENT
+    if not told_by_padding(view) or frame.vni >= 0:
+        return None
+    if frame.wire_bytes < WIRE_BYTES:
+        return True
+    if frame.wire_bytes > WIRE_BYTES + TAG_BYTES * frame.tag_count:
+        return None
+    end = frame.link_offset + ARP_BYTES if frame.ethertype == ARP else frame.end_offset
+    return False if end < frame.captured_bytes else None

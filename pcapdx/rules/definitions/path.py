@@ -1,62 +1,322 @@
-"""Two captures along one path: what left one point and never came to the other."""
+"""PAIR: two captures along one path, and what left one point and never came to the other.
 
-from dissectors.arp import Arp
-from dissectors.dhcp import Dhcp, DhcpType
-from dissectors.icmp import Icmp
-from pcapdx.case import View
-from pcapdx.dissect import Seen
-from pcapdx.model import NextStep
+Only packets of the time that both captures cover are judged, and only kinds that the other capture's filter admits.
+Whether a packet should have come to the other point is the question every rule has to answer: it belongs to a
+conversation that is heard there, it is for everybody, or the other point is the very interface of the machine it is
+for.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import permutations
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from pcapdx.case import Case, View
+from pcapdx.frame import ip_text, mac_text
+from pcapdx.model import Confidence, Evidence, NextStep
+from pcapdx.path.pair import Pair, is_group
+from pcapdx.path.route import Route
+from pcapdx.path.trail import ARP, ICMP, TCP, UDP
+from pcapdx.rules.definitions.local import is_local, owners
 from pcapdx.rules.definitions.observable import filters
-from pcapdx.rules.definitions.windows import SECOND
+from pcapdx.rules.definitions.windows import TWO_PATHS
+from pcapdx.rules.definitions.wording import cite
+from pcapdx.sieve.columns import Array
+from pcapdx.values import dataclass
+from pcapdx.vantage import Role
 
-MARGIN = 2 * SECOND
-"""Messages so near an end of either capture may be missing for that reason."""
-TRIES = 2
-OTHERS = 5
-"""Other frames of the same machine that must be at both points before a filter on the way is named."""
-
-Key = tuple[str | None, int, DhcpType | None]
+ACK, SYN = 16, 2
+INSIDE = (Role.TAP, Role.BRIDGE, Role.VLAN, Role.ROUTER)
+MOST_CITED = 12
 
 
-def lost_dhcp(at: View, beyond: View, kind: DhcpType) -> dict[str, list[Seen[Dhcp]]]:
-    """By client: messages of a kind at one point, well inside both captures, of which the other point has none."""
-    if filters(at) or filters(beyond):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of some packets between two points; both are rows of the first one's trail."""
+
+    lost: Array
+    passed: Array
+
+    @property
+    def dead(self) -> bool:
+        """Some were lost and none passed."""
+        return len(self.lost) > 0 and not len(self.passed)
+
+
+class Leg:
+    """From one point to another: what is sent here should be there."""
+
+    def __init__(self, case: Case, near: View, far: View, pair: Pair) -> None:
+        self.near, self.far, self.pair = near, far, pair
+        self.rows = pair.rows
+        self._case = case
+
+    @cached_property
+    def _lost(self) -> Array:
+        lost = self.pair.lost
+        if filters(self.far):
+            kinds = np.unique(self.pair.others["protocol"] * 65536 + self.pair.others["service"])
+            lost = lost & np.isin(self.rows["protocol"] * 65536 + self.rows["service"], kinds)
+        return lost
+
+    def fate(self, chosen: Array) -> Fate:
+        """What became of the chosen rows (a mask)."""
+        return Fate(lost=self.rows[chosen & self._lost], passed=self.rows[chosen & (self.pair.there >= 0)])
+
+    @cached_property
+    def group(self) -> Array:
+        """Rows for everybody (a mask)."""
+        return is_group(self.rows["eth_dst"])
+
+    @cached_property
+    def expected(self) -> Array:
+        """Rows that must come to the far point (a mask)."""
+        homes = [*(mac_int(mac) for mac in self._homes), *(self._beyond.tolist() if self.leaves_host else ())]
+        return (self.pair.expected | np.isin(self.rows["eth_dst"], homes)) & ~self.from_beyond
+
+    @cached_property
+    def _beyond(self) -> Array:
+        """MACs that are heard at both points, and whose unicast frames come here through the far one."""
+        matched = self.rows[self.pair.there >= 0]
+        heard = np.concatenate((matched["eth_src"], matched["eth_dst"][~is_group(matched["eth_dst"])]))
+        here = self.rows["eth_src"][self.pair.lost & ~self.group]
+        local = [mac_int(one.mac) for one in self.far.talkers if is_local(self.far, one.mac) is True]
+        return np.setdiff1d(heard, np.concatenate((here, np.array(local, np.int64))))
+
+    @cached_property
+    def own(self) -> tuple[int, ...]:
+        """MACs of this side of a host: whose tap it is, or all that do not come from beyond."""
+        if self.near.vantage.role is Role.TAP:
+            return (mac_int(self.guest),) if self.guest else ()
+        remote = [mac_int(one.mac) for one in self.far.talkers if is_local(self.far, one.mac) is False]
+        sent = self.rows["eth_src"][~self.from_beyond]
+        return tuple(np.setdiff1d(sent, remote).tolist())
+
+    @cached_property
+    def guest(self) -> str | None:
+        """Whose tap one of the points is; None where neither is one, or it does not show."""
+        tap = self.near if self.near.vantage.role is Role.TAP else self.far
+        return guests(self._case).get(tap.name)
+
+    def sent_by(self, mac: int) -> Array:
+        """Rows with this source (a mask)."""
+        sent: Array = self.rows["eth_src"] == mac
+        return sent
+
+    @cached_property
+    def from_beyond(self) -> Array:
+        """Rows that came here from the far side, or from elsewhere over the wire (a mask)."""
+        beyond = []
+        if self.is_wire_to_wire:
+            beyond = [
+                mac_int(one.mac) for one in self.near.talkers if one.sent and is_local(self.near, one.mac) is False
+            ]
+        theirs = [mac_int(mac) for mac in self._homes]
+        return np.isin(self.rows["eth_src"], [*self.pair.from_far.tolist(), *beyond, *theirs])
+
+    @cached_property
+    def _homes(self) -> tuple[str, ...]:
+        """MACs that live behind the far point for certain."""
+        if self.far.vantage.role is Role.TAP:
+            return (self.guest,) if self.guest else ()
+        if self.is_wire_to_wire:
+            return tuple(one.mac for one in self.far.talkers if one.sent and is_local(self.far, one.mac) is True)
+        return ()
+
+    @property
+    def is_wire_to_wire(self) -> bool:
+        """From a NIC to another NIC."""
+        return all(view.vantage.role is not None and view.vantage.role.is_wire for view in (self.near, self.far))
+
+    @property
+    def leaves_host(self) -> bool:
+        """From a point inside a host to a NIC: of the same host, where the two stand side by side on the path."""
+        role = self.far.vantage.role
+        return self.near.vantage.role in INSIDE and role is not None and role.is_wire
+
+    @property
+    def enters_host(self) -> bool:
+        """From a NIC to a point inside a host."""
+        role = self.near.vantage.role
+        return self.far.vantage.role in INSIDE and role is not None and role.is_wire
+
+    @property
+    def compared(self) -> bool:
+        """Something is in both captures, or both are of one time by clocks that are taken as they are."""
+        begin, end = self.pair.span
+        return end > begin
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure a loss is: certain only where plenty else did pass."""
+        return Confidence.CERTAIN if int(np.sum(self.pair.there >= 0)) >= TWO_PATHS else Confidence.LIKELY
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What limits every claim about this leg."""
+        return tuple(self._limits())
+
+    def _limits(self) -> Iterator[str]:
+        if not self.pair.comparable:
+            yield (
+                f"no packet is in both {self.near.name} and {self.far.name}, so their clocks could not be "
+                "compared and are "
+                f"taken as they are"
+            )
+        elif int(np.sum(self.pair.there >= 0)) < TWO_PATHS:
+            yield f"only {int(np.sum(self.pair.there >= 0))} packets are in both captures"
+        if self._case.ordered_by:
+            yield f"the order of the captures is inferred from {self._case.ordered_by}"
+        for name in (view.name for view in (self.near, self.far) if view.vantage.inferred and view.vantage.role):
+            yield f"what kind of interface {name} is was inferred"
+
+    def seen(self, rows: Array, what: str) -> Evidence:
+        """Frames of the first point."""
+        return cite(self.near, rows["number"].tolist()[:MOST_CITED], f"{what} at {self.near.name}")
+
+    def arrived(self, rows: Array, what: str) -> Evidence:
+        """The same packets' frames at the far point."""
+        there = self.pair.there[np.isin(self.rows["number"], rows["number"])]
+        numbers = self.pair.others["number"][there[there >= 0]]
+        return cite(self.far, numbers.tolist()[:MOST_CITED], f"{what} at {self.far.name}")
+
+    def missing(self, what: str) -> Evidence:
+        """That the far point has none, though it was recording."""
+        begin, end = self.pair.span
+        offset = self.pair.offset_ns
+        others = self.pair.others
+        meanwhile = int(np.sum((others["ts_ns"] >= begin + offset) & (others["ts_ns"] <= end + offset)))
+        seconds = (end - begin) / 1e9
+        return Evidence(
+            capture=self.far.name,
+            frames=(),
+            what=(
+                f"none of them at {self.far.name} in {seconds:.1f} s, in which it has {meanwhile:,} other frames{what}"
+            ),
+        )
+
+    @property
+    def between(self) -> str:
+        """In words."""
+        return f"between {self.near.name} and {self.far.name}"
+
+
+def legs(case: Case) -> Iterator[Leg]:
+    """Both ways between captures that follow each other on the path; taps side by side are guests beside each other."""
+    roles = [view.vantage.role for view in case.views]
+    for (here, there), leg in _all(case).items():
+        first, last = min(here, there), max(here, there)
+        beside = len(roles) > 2 and roles[first] is roles[last] is Role.TAP
+        if not beside and all(role is Role.TAP for role in roles[first + 1 : last]):
+            yield leg
+
+
+def every_leg(case: Case) -> Iterator[Leg]:
+    """Both ways between any two captures."""
+    yield from _all(case).values()
+
+
+_guests: WeakKeyDictionary[Route, dict[str, str]] = WeakKeyDictionary()
+
+
+def guests(case: Case) -> dict[str, str]:
+    """By name of a tap's capture, the MAC whose tap it is, where it shows.
+
+    An end of every unicast frame there, whom no other capture puts elsewhere: not on the far side of a NIC, not at
+    another's tap.
+    """
+    if case.route is None:
         return {}
-    begin = max(at.first_ns, beyond.first_ns) - MARGIN
-    end = min(at.last_ns, beyond.last_ns) - MARGIN
-    there = {_key(one) for one in beyond.messages(Dhcp)}
-    found: dict[str, list[Seen[Dhcp]]] = {}
-    arrived: set[str] = set()
-    for one in at.messages(Dhcp):
-        mac = one.message.chaddr
-        if one.message.type is not kind or mac is None:
-            continue
-        if _key(one) in there:
-            arrived.add(mac)
-        elif begin <= one.ts_ns <= end:
-            found.setdefault(mac, []).append(one)
-    return {mac: lost for mac, lost in found.items() if mac not in arrived}
+    if case.route not in _guests:
+        _guests[case.route] = _owners_of_taps(case, case.route)
+    return _guests[case.route]
 
 
-def _key(one: Seen[Dhcp]) -> Key:
-    return one.message.chaddr, one.message.xid, one.message.type
+def _owners_of_taps(case: Case, route: Route) -> dict[str, str]:
+    remote: set[int] = set()
+    for here, view in enumerate(case.views):
+        if view.vantage.role is not None and view.vantage.role.is_wire:
+            remote.update(mac_int(one.mac) for one in view.talkers if one.sent and is_local(view, one.mac) is False)
+            inner = [place for place, other in enumerate(case.views) if other.vantage.role in INSIDE]
+            remote.update(mac for place in inner for mac in route.pair(place, here).from_far.tolist())
+    able = {
+        view.name: [mac for mac in owners(view) if mac_int(mac) not in remote] or list(owners(view))
+        for view in case.views
+        if view.vantage.role is Role.TAP
+    }
+    found: dict[str, str] = {}
+    for _ in able:
+        for name, macs in able.items():
+            left = [mac for mac in macs if found.get(name) == mac or mac not in found.values()]
+            if len(left) == 1:
+                found[name] = left[0]
+    return found
 
 
-def seen_at(view: View, mac: str) -> bool:
-    """Whether a MAC sent anything at a point."""
-    return any(one.mac == mac and one.sent for one in view.talkers)
+_known: WeakKeyDictionary[Route, dict[tuple[int, int], Leg]] = WeakKeyDictionary()
 
 
-def pass_both(near: View, far: View, server: str | None) -> int:
-    """ARP and ICMP messages of a machine that are at both points."""
-    return min(
-        sum(one.frame.eth_src == server for kind in (Arp, Icmp) for one in view.messages(kind)) for view in (near, far)
-    )
+def _all(case: Case) -> dict[tuple[int, int], Leg]:
+    """By places on the path; worked out once a case."""
+    if case.route is None:
+        return {}
+    if case.route not in _known:
+        found = {
+            (here, there): Leg(case, case.views[here], case.views[there], case.route.pair(here, there))
+            for here, there in permutations(range(len(case.views)), 2)
+        }
+        _known[case.route] = {places: one for places, one in found.items() if one.compared}
+    return _known[case.route]
 
 
-def alive(view: View) -> str:
-    """That a point saw other things meanwhile."""
-    return f"the capture has {view.frames:,} frames in that time"
+def mac_int(mac: str) -> int:
+    """A MAC as the columns have it."""
+    return int(mac.replace(":", ""), 16)
+
+
+def mac_of(value: int) -> str:
+    """A MAC of a row as text."""
+    return mac_text(int(value)) or "?"
+
+
+def ip_of(value: int) -> str | None:
+    """An IPv4 address of a row as text; of an IPv6 address only a hash is kept."""
+    return ip_text(4, 0, 0, 0, int(value)) if 0 <= value < 1 << 32 else None
+
+
+def of_kind(rows: Array, protocol: int, *services: int) -> Array:
+    """Rows of a protocol, and of one of these services where any are given (a mask)."""
+    found: Array = rows["protocol"] == protocol
+    return found & np.isin(rows["service"], services) if services else found
+
+
+def is_arp(rows: Array) -> Array:
+    """ARP (a mask)."""
+    return of_kind(rows, ARP)
+
+
+def is_ip(rows: Array) -> Array:
+    """IPv4 and IPv6 (a mask)."""
+    found: Array = rows["protocol"] >= 0
+    return found
+
+
+def is_dhcp(rows: Array) -> Array:
+    """DHCP (a mask)."""
+    return of_kind(rows, UDP, 67)
+
+
+def is_opening(rows: Array) -> Array:
+    """First segments of connections (a mask)."""
+    found: Array = (rows["protocol"] == TCP) & ((rows["tcp_flags"] & (SYN | ACK)) == SYN)
+    return found
+
+
+def is_ping(rows: Array) -> Array:
+    """ICMP for IPv4 (a mask)."""
+    return of_kind(rows, ICMP)
 
 
 def ports(near: View, far: View, vlan: int) -> NextStep:

@@ -12,6 +12,7 @@ import numpy as np
 from pcapdx.case import View
 from pcapdx.dissect import Flow
 from pcapdx.flowtable import TCP, among
+from pcapdx.frame import Segment, segment_of
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import RESET_WITHIN, SYN_AFTER, SYN_SPREAD, SYN_TRIES
@@ -147,15 +148,16 @@ def _worked(view: View, failed: Flow) -> tuple[Flow, ...]:
     return tuple(one for one in flows if _service(one) == _service(failed))
 
 
-def _service(flow: Flow) -> tuple[int, int | None, str | None, str | None, int]:
-    return flow.vlan, flow.vni, flow.originator.ip, flow.responder.ip, flow.responder.port
+def _service(flow: Flow) -> tuple[Segment, str | None, str | None, int]:
+    segment = segment_of(flow.vlan, flow.inner_vlan or None, flow.vni)
+    return segment, flow.originator.ip, flow.responder.ip, flow.responder.port
 
 
 def _grouped(view: View, flows: tuple[Flow, ...]) -> Iterator[Tries]:
-    groups: dict[tuple[int, int | None, str | None, str | None, int], list[Flow]] = {}
+    groups: dict[tuple[Segment, str | None, str | None, int], list[Flow]] = {}
     for flow in flows:
         groups.setdefault(_service(flow), []).append(flow)
-    for (vlan, _, client, server, port), members in groups.items():
+    for ((vlan, _, _), client, server, port), members in groups.items():
         members.sort(key=lambda one: one.originator.first_ns or 0)
         frames = [number for one in members for number in one.originator.syn_frames]
         frames.extend(one.responder.rst_frame for one in members if one.responder.rst_frame is not None)

@@ -31,6 +31,7 @@ from dissectors.arp import Arp
 from dissectors.dhcp import DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Evidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.leases import Lease, leases
@@ -78,20 +79,20 @@ def check_decline(view: View) -> Iterator[Finding]:
 
 def check_in_use(view: View) -> Iterator[Finding]:
     """DHCP018: one finding a client and address."""
-    wanted: dict[tuple[str, str, int], list[int]] = {}
+    wanted: dict[tuple[str, str, Segment], list[int]] = {}
     for lease in leases(view):
-        wanted.setdefault((lease.mac, lease.ip, lease.vlan), []).append(lease.ack.ts_ns)
+        wanted.setdefault((lease.mac, lease.ip, lease.ack.frame.segment), []).append(lease.ack.ts_ns)
     for exchange in view.exchanges(DhcpExchange):
         for one in exchange.declines:
             if one.message.requested_ip:
-                wanted.setdefault((exchange.chaddr, one.message.requested_ip, exchange.vlan), []).append(one.ts_ns)
-    claimed: dict[tuple[str | None, int], list[Seen[Arp]]] = {}
+                wanted.setdefault((exchange.chaddr, one.message.requested_ip, exchange.segment), []).append(one.ts_ns)
+    claimed: dict[tuple[str | None, Segment], list[Seen[Arp]]] = {}
     for seen in view.messages(Arp):
-        claimed.setdefault((seen.message.sender_ip, seen.frame.vlan), []).append(seen)
-    for (mac, ip, vlan), moments in wanted.items():
+        claimed.setdefault((seen.message.sender_ip, seen.frame.segment), []).append(seen)
+    for (mac, ip, segment), moments in wanted.items():
         claims = [
             one
-            for one in claimed.get((ip, vlan), ())
+            for one in claimed.get((ip, segment), ())
             if one.message.sender_mac not in (None, mac)
             and any(abs(one.ts_ns - moment) <= CLAIMED_WITHIN for moment in moments)
             and not is_virtual_router_protocol(one.message.sender_mac)
@@ -101,7 +102,7 @@ def check_in_use(view: View) -> Iterator[Finding]:
             continue
         owners = sorted({one.message.sender_mac or "?" for one in claims})
         yield IN_USE.finding(
-            subject=Subject(mac=mac, vlan=vlan, ip=ip),
+            subject=Subject(mac=mac, vlan=segment[0], ip=ip),
             summary=f"{ip}, given to {mac}, is used by {listed(owners)} at the same time.",
             evidence=(
                 cite(view, (one.number for one in claims), f"ARP: {ip} is at {listed(owners)}"),

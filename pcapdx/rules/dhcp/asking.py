@@ -1,8 +1,17 @@
-"""Clients that ask in vain: DISCOVERs grouped by client, with what answered whom in the same broadcast domain."""
+"""Clients that ask in vain: DISCOVERs grouped by client, with what answered whom in the same broadcast domain.
+
+Where the snap length cut the type off, requests of a client without an address stand for DISCOVERs: each of them wants
+an answer too. A REQUEST that selects a server cannot be told from them, so where only one direction may have been
+recorded such requests count only when they come as repetitions do, one after a pause, and the client never uses an
+address.
+"""
+
+from itertools import pairwise
 
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Severity
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
@@ -11,6 +20,10 @@ from pcapdx.values import dataclass
 
 STILL_ALIVE = 60 * SECOND
 """A server that answered somebody so shortly before is taken to be there still; longer ago, it may have died."""
+PAUSE = 2 * SECOND
+"""Clients repeat after three or four seconds; they answer an OFFER at once."""
+NO_LEASE = ("0.0.0.0", "169.254.", "fe80:")
+"""How addresses begin that nobody leased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +33,12 @@ class Unanswered:
     mac: str
     vlan: int
     vni: int | None
+    segment: Segment
     discovers: tuple[Seen[Dhcp], ...]
     enough: bool
     """Three DISCOVERs over ten seconds that had their five seconds each."""
+    cut: bool
+    """The snap length cut the type off some of them."""
     heard: bool
     """The capture shows frames to this client, so an answer would be in it."""
     others_served: tuple[DhcpExchange, ...]
@@ -53,14 +69,24 @@ class Unanswered:
         """Certain only where an answer would have been seen."""
         if not self.enough:
             return Confidence.POSSIBLE
-        return Confidence.CERTAIN if self.heard else Confidence.LIKELY
+        return Confidence.CERTAIN if self.heard and not self.cut else Confidence.LIKELY
+
+    @property
+    def what(self) -> str:
+        """What the packets are, as far as they can be read."""
+        if self.cut:
+            return "DHCP request whose options are cut off; no reply to this client follows"
+        return "DHCP DISCOVER; no OFFER, ACK or NAK follows"
 
     @property
     def limits(self) -> tuple[str, ...]:
         """What of the capture weakens the claim."""
-        if self.heard:
-            return ()
-        return (f"no frame to {self.mac} is in this capture; one that shows a single direction looks the same",)
+        found = []
+        if self.cut:
+            found.append("the snap length cut the DHCP options: which requests are DISCOVERs is not known")
+        if not self.heard:
+            found.append(f"no frame to {self.mac} is in this capture; one that shows a single direction looks the same")
+        return tuple(found)
 
 
 @once_a_view
@@ -71,18 +97,19 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
     capture would show the answer. At a wire with tags, a reply in another VLAN is that VLAN's.
     """
     exchanges = view.exchanges(DhcpExchange)
-    answered: dict[tuple[int, int | None], list[DhcpExchange]] = {}
-    asking: dict[tuple[int, int | None, str], list[Seen[Dhcp]]] = {}
+    answered: dict[Segment, list[DhcpExchange]] = {}
+    asking: dict[tuple[Segment, str], list[Seen[Dhcp]]] = {}
     settled: dict[str, int] = {}
     for one in exchanges:
         if one.answered:
-            answered.setdefault((one.vlan, one.vni), []).append(one)
+            answered.setdefault(one.segment, []).append(one)
         if one.chosen_server:
             settled[one.chaddr] = max(one.last_ns, settled.get(one.chaddr, one.last_ns))
-        asking.setdefault((one.vlan, one.vni, one.chaddr), []).extend(one.discovers)
+        asking.setdefault((one.segment, one.chaddr), []).extend((*one.discovers, *one.cut_requests))
     found = []
-    for (vlan, vni, mac), every in asking.items():
-        here = answered.get((vlan, vni), [])
+    for (segment, mac), every in asking.items():
+        vlan, vni = segment[0], segment[2] if segment[2] >= 0 else None
+        here = answered.get(segment, [])
         served = [_answered_ns(one) for one in here if one.chaddr == mac]
         since = max([*served, settled[mac]] if mac in settled else served, default=None)
         discovers = sorted((one for one in every if since is None or one.ts_ns > since), key=lambda one: one.ts_ns)
@@ -90,7 +117,10 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
         enough = len(waited) >= DHCP_TRIES and waited[-1].ts_ns - waited[0].ts_ns >= DHCP_SPREAD
         heard = hears(view, mac, vlan, vni)
         # one or two at a restart of dnsmasq are noise, so a few count only with a sight of the other direction
+        cut = any(one.message.type_unknown for one in discovers)
         if not (enough or (since is None and heard and len(waited) > 1)):
+            continue
+        if cut and not heard and not _in_vain(view, mac, segment, waited):
             continue
         others = (one for one in here if one.chaddr != mac and _answered_ns(one) >= discovers[0].ts_ns - STILL_ALIVE)
         found.append(
@@ -98,13 +128,34 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 mac=mac,
                 vlan=vlan,
                 vni=vni,
+                segment=segment,
                 discovers=tuple(discovers),
                 enough=enough,
+                cut=cut,
                 heard=heard,
                 others_served=tuple(others),
             )
         )
     return tuple(found)
+
+
+def _in_vain(view: View, mac: str, segment: Segment, asked: list[Seen[Dhcp]]) -> bool:
+    """Whether cut requests can only be repetitions: of one attempt, far enough apart, by a client without an address.
+
+    A client that is answered sends its REQUEST within moments of the OFFER, and then uses what it was given.
+    """
+    attempts: dict[int, list[int]] = {}
+    for one in asked:
+        attempts.setdefault(one.message.xid, []).append(one.ts_ns)
+    repeated = any(
+        len(moments) >= DHCP_TRIES and all(later - first >= PAUSE for first, later in pairwise(moments))
+        for moments in attempts.values()
+    )
+    used = any(
+        one.mac == mac and one.segment == segment and one.last_ns >= asked[0].ts_ns and not one.ip.startswith(NO_LEASE)
+        for one in view.bindings
+    )
+    return repeated and not used
 
 
 def _answered_ns(one: DhcpExchange) -> int:

@@ -68,8 +68,8 @@ def check_unknown(view: View) -> Iterator[Finding]:
 def check_subnet(view: View) -> Iterator[Finding]:
     """DHCP003: two or more silent clients whose addresses, by the profile, are of a subnet nobody is served in."""
     everyone = list(silent(view))
-    for key in {(one.vlan, one.vni) for one in everyone}:
-        group = [one for one in everyone if (one.vlan, one.vni) == key]
+    for key in dict.fromkeys(one.segment for one in everyone):
+        group = [one for one in everyone if one.segment == key]
         subnets = {_subnet(view, one.mac) for one in group}
         served = {
             _subnet_of(other.address) for one in group for other in one.others_served if other.address is not None
@@ -156,7 +156,7 @@ def _served(view: View, one: Unanswered) -> Evidence:
 def _particulars(view: View, one: Unanswered, more: tuple[Evidence, ...]) -> ParticularsWithSteps:
     return ParticularsWithSteps(
         subject=Subject(mac=one.mac, vlan=one.vlan),
-        evidence=(cite(view, one.frames, "DHCP DISCOVER; no OFFER, ACK or NAK follows"), *more),
+        evidence=(cite(view, one.frames, one.what), *more),
         filter=f"dhcp.hw.mac_addr == {one.mac}",
         first_ns=one.first_ns,
         last_ns=one.last_ns,

@@ -48,7 +48,7 @@ def check(view: View) -> Iterator[Finding]:
                 f"{one.mac} asked for an address {times(len(one.discovers))} in {duration(one.last_ns - one.first_ns)} "
                 f"({in_vlan(one.vlan)}) and nobody answered."
             ),
-            evidence=(cite(view, one.frames, "DHCP DISCOVER; no OFFER, ACK or NAK follows"),),
+            evidence=(cite(view, one.frames, one.what),),
             filter=f"dhcp.hw.mac_addr == {one.mac}",
             first_ns=one.first_ns,
             last_ns=one.last_ns,

@@ -32,6 +32,7 @@ from dissectors.dhcpv6 import Dhcp6Exchange
 from dissectors.ipv6_nd import RouterAdvertisement
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.leases import router_macs
@@ -43,12 +44,12 @@ SOLICIT_SPREAD = 15 * SECOND
 ANSWER = 5 * SECOND
 
 
-def advertisements(view: View) -> dict[int, dict[str, list[Seen[RouterAdvertisement]]]]:
-    """Router advertisements by VLAN and source MAC; those of routers that retire (lifetime 0) are left out."""
-    found: dict[int, dict[str, list[Seen[RouterAdvertisement]]]] = {}
+def advertisements(view: View) -> dict[Segment, dict[str, list[Seen[RouterAdvertisement]]]]:
+    """Router advertisements by broadcast domain and source MAC; those of retiring routers (lifetime 0) are left out."""
+    found: dict[Segment, dict[str, list[Seen[RouterAdvertisement]]]] = {}
     for one in view.messages(RouterAdvertisement):
         if one.frame.eth_src and one.message.lifetime_s:
-            found.setdefault(one.frame.vlan, {}).setdefault(one.frame.eth_src, []).append(one)
+            found.setdefault(one.frame.segment, {}).setdefault(one.frame.eth_src, []).append(one)
     return found
 
 
@@ -57,7 +58,8 @@ def check_solicit(view: View) -> Iterator[Finding]:
     routers = advertisements(view)
     for exchange in view.exchanges(Dhcp6Exchange):
         waited = [one for one in exchange.solicits if view.remains_ns(one.ts_ns) >= ANSWER]
-        managed = [one for sent in routers.get(exchange.vlan, {}).values() for one in sent if one.message.managed]
+        heard = routers.get(waited[0].frame.segment, {}) if waited else {}
+        managed = [one for sent in heard.values() for one in sent if one.message.managed]
         if len(waited) < SOLICITS or waited[-1].ts_ns - waited[0].ts_ns < SOLICIT_SPREAD:
             continue
         if exchange.answers or not managed:
@@ -89,7 +91,7 @@ def check_solicit(view: View) -> Iterator[Finding]:
 def check_prefix(view: View) -> Iterator[Finding]:
     """DHCP029: one finding a router."""
     virtual = router_macs(view)
-    for vlan, routers in advertisements(view).items():
+    for (vlan, _, _), routers in advertisements(view).items():
         for mac, sent in routers.items():
             bare = [one for one in sent if not one.message.prefixes and not one.message.managed]
             if mac not in virtual or len(bare) < 2 or len(bare) < len(sent):
@@ -115,7 +117,7 @@ def check_rogue(view: View) -> Iterator[Finding]:
     """DHCP030: one finding a guest that advertises, or a VLAN with two routers that disagree."""
     clients = {one.chaddr for one in view.exchanges(DhcpExchange) if one.client_messages}
     guests = {one.mac for one in view.site.guest} | clients
-    for vlan, routers in advertisements(view).items():
+    for (vlan, _, _), routers in advertisements(view).items():
         strangers = [mac for mac in routers if mac in guests and not view.site.is_router(mac=mac)]
         for mac in strangers:
             yield ROGUE.finding(

@@ -7,7 +7,7 @@ or whose OFFERs are at the second point and not at the first (DHCP007).
 
 Why it matters
 --------------
-It names the segment: between these two points.
+It names the leg: between these two points.
 
 Common causes
 -------------
@@ -24,61 +24,97 @@ Look at the switch ports between the two points.
 """
 
 from collections.abc import Iterator
-from itertools import combinations
+
+import numpy as np
 
 from dissectors.dhcp import Dhcp, DhcpType
 from pcapdx.case import Case
-from pcapdx.model import Evidence, Finding, Severity, Subject, Topic
+from pcapdx.dissect import Seen
+from pcapdx.model import Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import OTHERS, TRIES, alive, lost_dhcp, pass_both, ports, seen_at
-from pcapdx.rules.definitions.windows import REPETITION
+from pcapdx.rules.definitions.path import Leg, is_dhcp, legs, ports
 from pcapdx.rules.definitions.wording import cite, times
+
+TRIES = 2
 
 
 def check_discover(case: Case) -> Iterator[Finding]:
-    """DHCP006: one finding a client and pair of points."""
-    for near, far in combinations(case.views, 2):
-        for mac, lost in lost_dhcp(near, far, DhcpType.DISCOVER).items():
-            if len(lost) < TRIES or seen_at(far, mac):
+    """DHCP006: one finding a client and pair of points, where the client is not answered otherwise."""
+    for leg in legs(case):
+        near, far = leg.near, leg.far
+        for mac, lost in lost_dhcp(leg, DhcpType.DISCOVER).items():
+            if len(lost) < TRIES or _answered(leg, mac):
                 continue
             yield DISCOVER.finding(
-                subject=Subject(mac=mac),
+                subject=Subject(mac=mac, vlan=lost[0].frame.vlan),
+                confidence=leg.confidence,
                 summary=(
                     f"{mac} asked for an address {times(len(lost))} at {near.name}, and none of its DISCOVERs reached "
                     f"{far.name}."
                 ),
                 evidence=(
                     cite(near, (one.number for one in lost), f"DISCOVER of {mac} at {near.name}"),
-                    Evidence(capture=far.name, frames=(), what=f"no frame of {mac}; {alive(far)}"),
+                    leg.missing(""),
                 ),
                 filter=f"dhcp.hw.mac_addr == {mac}",
                 first_ns=lost[0].ts_ns,
                 last_ns=lost[-1].ts_ns,
+                alternatives=(f"{far.name} is not on the way of this network",),
+                limits=leg.limits,
                 next_steps=(ports(near, far, lost[0].frame.vlan),),
             )
 
 
 def check_offer(case: Case) -> Iterator[Finding]:
-    """DHCP007: one finding a client and pair of points, where no filter on the way is proven (that is VLAN016)."""
-    for near, far in combinations(case.views, 2):
-        for mac, lost in lost_dhcp(far, near, DhcpType.OFFER).items():
-            asked = any(one.message.chaddr == mac for one in near.messages(Dhcp))
-            filtered = len(lost) >= REPETITION and pass_both(near, far, lost[0].frame.eth_src) >= OTHERS
-            if len(lost) < TRIES or not asked or filtered:
+    """DHCP007: one finding a client and pair of points, from where its answers leave to where they are missed."""
+    for leg in legs(case):
+        near, far = leg.near, leg.far
+        for mac, lost in lost_dhcp(leg, DhcpType.OFFER).items():
+            asked = any(one.message.chaddr == mac for one in far.messages(Dhcp))
+            if len(lost) < TRIES or not asked:
                 continue
             yield OFFER.finding(
-                subject=Subject(mac=mac, server=lost[0].message.server_id),
-                summary=f"The OFFERs to {mac} leave {far.name} {times(len(lost))} and never reach {near.name}.",
+                subject=Subject(mac=mac, vlan=lost[0].frame.vlan, server=lost[0].message.server_id),
+                confidence=leg.confidence,
+                summary=f"The OFFERs to {mac} leave {near.name} {times(len(lost))} and never reach {far.name}.",
                 evidence=(
-                    cite(far, (one.number for one in lost), f"OFFER to {mac} at {far.name}"),
-                    Evidence(capture=near.name, frames=(), what=f"no OFFER to {mac}; {alive(near)}"),
+                    cite(near, (one.number for one in lost), f"OFFER to {mac} at {near.name}"),
+                    leg.missing(""),
                 ),
                 filter=f"dhcp.hw.mac_addr == {mac} && dhcp.option.dhcp == 2",
                 first_ns=lost[0].ts_ns,
                 last_ns=lost[-1].ts_ns,
                 alternatives=("the unicast reply takes another port of the host than the one captured",),
+                limits=leg.limits,
                 next_steps=(ports(near, far, lost[0].frame.vlan),),
             )
+
+
+def lost_dhcp(leg: Leg, kind: DhcpType) -> dict[str, list[Seen[Dhcp]]]:
+    """By client: messages of a kind at one point of which the other has none, though it would have shown them."""
+    dhcp = is_dhcp(leg.rows)
+    asks = np.isin(leg.rows["dport"], (67,)) if kind is DhcpType.DISCOVER else leg.rows["dport"] == 68
+    fate = leg.fate(dhcp & asks & ~np.isin(leg.rows["eth_src"], leg.pair.from_far))
+    gone, passed = set(fate.lost["number"].tolist()), set(fate.passed["number"].tolist())
+    lost: dict[str, list[Seen[Dhcp]]] = {}
+    arrived = set()
+    for one in leg.near.messages(Dhcp):
+        mac = one.message.chaddr
+        if one.message.type is not kind or mac is None:
+            continue
+        if one.number in gone:
+            lost.setdefault(mac, []).append(one)
+        elif one.number in passed:
+            arrived.add(mac)
+    return {mac: messages for mac, messages in lost.items() if mac not in arrived}
+
+
+def _answered(leg: Leg, mac: str) -> bool:
+    """A server's answer to the client is at the near point."""
+    return any(
+        one.message.chaddr == mac and one.message.type in (DhcpType.OFFER, DhcpType.ACK)
+        for one in leg.near.messages(Dhcp)
+    )
 
 
 DISCOVER = Rule(

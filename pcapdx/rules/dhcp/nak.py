@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -36,10 +37,10 @@ LOOP_WITHIN = 120 * SECOND
 
 
 def _naks(view: View) -> Iterator[tuple[str, int, list[Seen[Dhcp]], list[DhcpExchange]]]:
-    clients: dict[tuple[int, int | None, str], list[DhcpExchange]] = {}
+    clients: dict[tuple[Segment, str], list[DhcpExchange]] = {}
     for one in view.exchanges(DhcpExchange):
-        clients.setdefault((one.vlan, one.vni, one.chaddr), []).append(one)
-    for (vlan, _, mac), exchanges in clients.items():
+        clients.setdefault((one.segment, one.chaddr), []).append(one)
+    for ((vlan, _, _), mac), exchanges in clients.items():
         naks = sorted((nak for one in exchanges for nak in one.naks), key=lambda one: one.ts_ns)
         if naks:
             yield mac, vlan, naks, exchanges

@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from dissectors.dhcp import Checksum, Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import ParticularsWithSteps, Rule
 from pcapdx.rules.definitions.windows import SECOND
@@ -41,10 +42,10 @@ ASKED_AGAIN = 2
 
 def ignored(view: View) -> Iterator[tuple[str, int, list[Seen[Dhcp]], list[Seen[Dhcp]]]]:
     """(client, VLAN, OFFERs, DISCOVERs sent more than a second after an OFFER) of clients that chose no server."""
-    clients: dict[tuple[int, int | None, str], list[DhcpExchange]] = {}
+    clients: dict[tuple[Segment, str], list[DhcpExchange]] = {}
     for one in view.exchanges(DhcpExchange):
-        clients.setdefault((one.vlan, one.vni, one.chaddr), []).append(one)
-    for (vlan, _, mac), exchanges in clients.items():
+        clients.setdefault((one.segment, one.chaddr), []).append(one)
+    for ((vlan, _, _), mac), exchanges in clients.items():
         offers = [offer for one in exchanges for offer in one.offers]
         if not offers or any(one.requests or one.acks or one.declines for one in exchanges):
             continue

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpKind
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.observable import hears
@@ -45,10 +46,11 @@ def _waited(view: View, exchanges: list[DhcpExchange]) -> list[Seen[Dhcp]]:
 
 def check_selecting(view: View) -> Iterator[Finding]:
     """DHCP010: one finding a client."""
-    clients: dict[tuple[int, int | None, str], list[DhcpExchange]] = {}
+    clients: dict[tuple[Segment, str], list[DhcpExchange]] = {}
     for one in view.exchanges(DhcpExchange):
-        clients.setdefault((one.vlan, one.vni, one.chaddr), []).append(one)
-    for (vlan, vni, mac), exchanges in clients.items():
+        clients.setdefault((one.segment, one.chaddr), []).append(one)
+    for (_, mac), exchanges in clients.items():
+        vlan, vni = exchanges[0].vlan, exchanges[0].vni
         boots = [one for one in exchanges if one.kind is DhcpKind.BOOT and one.requests and one.chosen_server]
         requests = _waited(view, boots)
         if len(requests) < TRIES or any(one.acks or one.naks for one in exchanges):

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpType
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.macs import is_guest
@@ -67,13 +68,13 @@ class Server:
 @once_a_view
 def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
     """(VLAN, servers) of each broadcast domain in which servers on two MACs answer the same request or take turns."""
-    domains: dict[tuple[int, int | None], list[Seen[Dhcp]]] = {}
+    domains: dict[Segment, list[Seen[Dhcp]]] = {}
     for exchange in view.exchanges(DhcpExchange):
         for one in (*exchange.offers, *exchange.acks):
             if not one.message.relayed and one.message.type in (DhcpType.OFFER, DhcpType.ACK):
-                domains.setdefault((exchange.vlan, exchange.vni), []).append(one)
+                domains.setdefault(exchange.segment, []).append(one)
     found = []
-    for (vlan, _), answers in domains.items():
+    for (vlan, _, _), answers in domains.items():
         answers.sort(key=lambda one: one.ts_ns)
         macs = list(dict.fromkeys(one.frame.eth_src for one in answers if one.frame.eth_src))
         if len(macs) < 2 or not (_same_request(answers) or _turns(answers)):

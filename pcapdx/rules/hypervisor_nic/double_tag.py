@@ -24,7 +24,10 @@ See who adds the inner tag: the guest, or the host.
 
 from collections.abc import Iterator
 
+from dissectors.arp import ArpExchange
+from dissectors.dhcp import DhcpExchange
 from dissectors.dot1q import Dot1q
+from dissectors.icmp import PingExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
@@ -50,16 +53,28 @@ def check(view: View) -> Iterator[Finding]:
             single.setdefault(ids[0], []).append(one.frame.eth_src)
         else:
             double.setdefault((ids[0], ids[1]), []).append(one)
+    by_design = _answered(view)
     for (outer, inner), members in double.items():
         senders = {one.frame.eth_src for one in members}
         others = [mac for mac in single.get(outer, ()) if mac not in senders]
-        yield _finding(view, outer, inner, members, mixed=len(others) >= REPETITION)
+        mixed, meant = len(others) >= REPETITION, (outer, inner) in by_design
+        yield _finding(view, outer, inner, members, mixed=mixed, meant=meant)
 
 
-def _finding(view: View, outer: int, inner: int, members: list[Seen[Dot1q]], *, mixed: bool) -> Finding:
+def _answered(view: View) -> frozenset[tuple[int, int]]:
+    """Pairs of tags with which somebody asked and was answered: both ends mean them."""
+    asked: list[ArpExchange | DhcpExchange | PingExchange] = [
+        *(one for one in view.exchanges(ArpExchange) if one.replies),
+        *(one for one in view.exchanges(DhcpExchange) if one.answered and one.client_messages),
+        *(one for one in view.exchanges(PingExchange) if one.replies),
+    ]
+    return frozenset((one.vlan, one.inner_vlan) for one in asked if one.inner_vlan is not None)
+
+
+def _finding(view: View, outer: int, inner: int, members: list[Seen[Dot1q]], *, mixed: bool, meant: bool) -> Finding:
     senders = list(dict.fromkeys(one.frame.eth_src or "" for one in members))
     customer = all(one.message.tags[0].tpid == CUSTOMER for one in members)
-    odd = customer and (mixed or any(is_guest(mac) for mac in senders))
+    odd = customer and not meant and (mixed or any(is_guest(mac) for mac in senders))
     verb = "sends" if len(senders) == 1 else "send"
     beside = f", where others send with {outer} alone" if mixed else ""
     return RULE.finding(

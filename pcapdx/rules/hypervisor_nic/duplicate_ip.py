@@ -31,8 +31,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dissectors.arp import Arp, ArpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.arp_flux import fluxes
 from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -46,7 +48,7 @@ TAKEOVER = 5 * SECOND
 CERTAIN = 2
 CLAIMS = 2
 """Of one MAC: a single one may be a frame that was damaged."""
-Address = tuple[int, int | None, str]
+Address = tuple[Segment, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,7 @@ def contests(view: View) -> Mapping[Address, Contest]:
         # who passes on another's claim, or garbles it, claims nothing
         sound = mac is not None and mac == one.frame.eth_src and not is_group(mac) and one.message.op in (1, 2)
         if sound and ip and ip != "0.0.0.0":
-            vni = one.frame.vni if one.frame.vni >= 0 else None
-            claims.setdefault((one.frame.vlan, vni, ip), []).append(one)
+            claims.setdefault((one.frame.segment, ip), []).append(one)
     proxies = _proxies(claims)
     found: dict[Address, Contest] = {}
     for address, claimed in claims.items():
@@ -91,22 +92,22 @@ def _by_design(claim: Seen[Arp]) -> bool:
     return is_virtual_router_protocol(claim.message.sender_mac)
 
 
-def _proxies(claims: Mapping[Address, Sequence[Seen[Arp]]]) -> set[tuple[int, str | None]]:
-    """(VLAN, MAC) of those that answer for three addresses or more."""
-    answers: dict[tuple[int, str | None], set[str]] = {}
-    for (vlan, _, ip), claimed in claims.items():
+def _proxies(claims: Mapping[Address, Sequence[Seen[Arp]]]) -> set[tuple[Segment, str | None]]:
+    """(segment, MAC) of those that answer for three addresses or more."""
+    answers: dict[tuple[Segment, str | None], set[str]] = {}
+    for (segment, ip), claimed in claims.items():
         for one in claimed:
             if one.message.reply:
-                answers.setdefault((vlan, one.message.sender_mac), set()).add(ip)
+                answers.setdefault((segment, one.message.sender_mac), set()).add(ip)
     return {who for who, ips in answers.items() if len(ips) >= REPETITION}
 
 
 def _together(view: View, address: Address, macs: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """Requests for the address that two of the MACs answered within a second."""
-    vlan, vni, ip = address
+    segment, ip = address
     found = []
     for exchange in view.exchanges(ArpExchange):
-        if (exchange.vlan, exchange.vni, exchange.target_ip) != (vlan, vni, ip):
+        if (exchange.segment, exchange.target_ip) != (segment, ip):
             continue
         asked = exchange.requests[-1]
         answers = {
@@ -138,8 +139,12 @@ def _returns(claims: Sequence[Seen[Arp]]) -> tuple[Seen[Arp], ...]:
 def check(view: View) -> Iterator[Finding]:
     """One finding an address."""
     found = contests(view)
-    for (vlan, vni, ip), contest in found.items():
-        shared = [key for key, other in found.items() if other.macs == contest.macs and key[:2] == (vlan, vni)]
+    one_machine = {(one.vlan, one.vni, ip): set(one.macs) for one in fluxes(view) for ip in one.answered}
+    for (segment, ip), contest in found.items():
+        vlan, _, vni = segment
+        if set(contest.macs) <= one_machine.get((vlan, vni if vni >= 0 else None, ip), set()):
+            continue  # HOST014 says it
+        shared = [key for key, other in found.items() if other.macs == contest.macs and key[0] == segment]
         yield _finding(view, vlan, ip, contest, one_host=len(shared) > 1)
 
 

@@ -31,6 +31,7 @@ from itertools import combinations
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.macs import is_guest, network_id
@@ -66,7 +67,7 @@ class Server:
 
 
 def _by_dhcp(view: View) -> Iterator[Finding]:
-    for (vlan, _), servers in _servers(view).items():
+    for (vlan, _, _), servers in _servers(view).items():
         for one, other in combinations(servers, 2):
             shared = one.clients & other.clients
             if ip_network(one.subnet).overlaps(ip_network(other.subnet)) or not (vlan or _one_vlan(view) or shared):
@@ -86,9 +87,9 @@ def _two_routers(one: Server, other: Server, shared: frozenset[str]) -> Confiden
     return Confidence.LIKELY if not shared or (one.endless and other.endless) else None
 
 
-def _servers(view: View) -> dict[tuple[int, int | None], list[Server]]:
+def _servers(view: View) -> dict[Segment, list[Server]]:
     asking = {one.chaddr for one in view.exchanges(DhcpExchange) if one.client_messages}
-    found: dict[tuple[int, int | None], dict[str, list[tuple[str, Seen[Dhcp]]]]] = {}
+    found: dict[Segment, dict[str, list[tuple[str, Seen[Dhcp]]]]] = {}
     for exchange in view.exchanges(DhcpExchange):
         for one in (*exchange.offers, *exchange.acks):
             mac = one.frame.eth_src
@@ -99,7 +100,7 @@ def _servers(view: View) -> dict[tuple[int, int | None], list[Server]]:
                 and not one.message.relayed
                 and _subnet(one.message)
             ):
-                by_mac = found.setdefault((exchange.vlan, exchange.vni), {})
+                by_mac = found.setdefault(exchange.segment, {})
                 by_mac.setdefault(mac, []).append((exchange.chaddr, one))
     return {
         domain: [

@@ -30,14 +30,16 @@ from collections.abc import Iterator, Sequence
 
 from dissectors.arp import ArpExchange
 from dissectors.icmp import Icmp, PingExchange
-from pcapdx.case import View
+from pcapdx.case import Case, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.rules.definitions.path import Leg
 from pcapdx.rules.definitions.servers import why_router
 from pcapdx.rules.definitions.syn_dead import Tries, syn_dead
 from pcapdx.rules.definitions.wording import cite, duration, listed, times
 from pcapdx.rules.host_connectivity import PORTS as HOST_PORTS
+from pcapdx.rules.security_groups.dropped_on_host import Dropped, dropped_by_guests, from_guests, towards_guests
 from pcapdx.rules.security_groups.places import where_dropped
 from pcapdx.values import dataclass
 
@@ -216,6 +218,94 @@ def _egress(view: View, group: Sequence[Silent]) -> Finding:
     )
 
 
+def check_ingress_path(case: Case) -> Iterator[Finding]:
+    """SG001: one finding a service that the host of its guest cuts off, by captures on both sides of the filter."""
+    for one in towards_guests(case):
+        yield _on_host(
+            INGRESS,
+            case,
+            one,
+            subject=Subject(ip=one.client, server=one.server, port=one.port),
+            summary=(
+                f"The host of {one.server} drops connections to its port {one.port}: a SYN of {one.client} was "
+                f"{times(len(one.lost))} at {one.leg.near.name} and never came to "
+                f"{one.leg.far.name}, while other "
+                f"packets for the guest did."
+            ),
+            meaning=f"no ACCEPT for port {one.port} from {one.client}: the security group does not admit it",
+        )
+    for leg, tries in dropped_by_guests(case):
+        yield _by_guest(leg, tries)
+
+
+def _by_guest(leg: Leg, tries: Tries) -> Finding:
+    """The SYNs got through to the tap."""
+    near, far = leg.near, leg.far
+    return INGRESS.finding(
+        subject=Subject(ip=tries.client, server=tries.server, port=tries.port),
+        severity=Severity.INFO,
+        summary=(
+            f"{tries.server} itself drops connections to its port {tries.port}: {times(tries.count)} a SYN of "
+            f"{tries.client} came to {near.name} and to its tap ({far.name}), and nothing came back."
+        ),
+        evidence=(cite(far, tries.frames, f"SYN to {tries.port} at {far.name}; neither answer nor refusal"),),
+        filter=f"tcp.port == {tries.port} && ip.addr == {tries.server}",
+        first_ns=tries.first_ns,
+        last_ns=tries.last_ns,
+        limits=leg.limits,
+        next_steps=(
+            NextStep(
+                where=f"instance {tries.server}",
+                command=f"nft list ruleset; iptables-save; ss -ltn 'sport = :{tries.port}'",
+                meaning="a DROP for the port, or a listener that is overloaded: neither is the host's doing",
+            ),
+        ),
+    )
+
+
+def check_egress_path(case: Case) -> Iterator[Finding]:
+    """SG002: one finding a client and port that its own host cuts off, by captures on both sides of the filter."""
+    groups: dict[tuple[str, str, int], list[Dropped]] = defaultdict(list)
+    for one in from_guests(case):
+        groups[one.leg.near.name, one.client, one.port].append(one)
+    for group in groups.values():
+        one = group[0]
+        servers = listed(member.server for member in group[:3])
+        yield _on_host(
+            EGRESS,
+            case,
+            one,
+            subject=Subject(ip=one.client, port=one.port),
+            summary=(
+                f"The host of {one.client} drops what it sends to port {one.port}: a SYN for {servers} was "
+                f"{times(sum(len(member.lost) for member in group))} at {one.leg.near.name} and none came to "
+                f"{one.leg.far.name}, while its other packets did."
+            ),
+            meaning=f"egress rules that do not list port {one.port} end in DROP",
+        )
+
+
+def _on_host(rule: Rule, case: Case, one: Dropped, *, subject: Subject, summary: str, meaning: str) -> Finding:
+    """What both ways share."""
+    look = "iptables-save -c | grep -E 'i-[0-9]+-[0-9]+'; ipset list"
+    return rule.finding(
+        subject=subject,
+        severity=Severity.WARNING if case.site.security_groups is False else Severity.INFO,
+        confidence=one.leg.confidence,
+        summary=summary,
+        evidence=(
+            one.leg.seen(one.lost, f"SYN to {one.port}"),
+            one.leg.missing(""),
+            one.leg.arrived(one.passed, "other packets of the guest"),
+        ),
+        filter=f"tcp.port == {one.port} && ip.addr == {one.client}",
+        first_ns=int(one.lost["ts_ns"][0]),
+        last_ns=int(one.lost["ts_ns"][-1]),
+        limits=("captures cannot tell whether this drop is meant", *one.leg.limits),
+        next_steps=(NextStep(where=f"host of {one.guest}", command=look, meaning=meaning),),
+    )
+
+
 def _otherwise(view: View) -> tuple[str, ...]:
     if view.site.security_groups is False:
         return (
@@ -230,6 +320,7 @@ INGRESS = Rule(
     topic=Topic.SECURITY_GROUPS,
     severity=Severity.INFO,
     check=check_ingress,
+    check_path=check_ingress_path,
 )
 EGRESS = Rule(
     code="SG002",
@@ -237,4 +328,6 @@ EGRESS = Rule(
     topic=Topic.SECURITY_GROUPS,
     severity=Severity.INFO,
     check=check_egress,
+    check_path=check_egress_path,
+    explains=("SG001",),
 )

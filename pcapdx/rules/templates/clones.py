@@ -1,9 +1,9 @@
-"""TMPL006 duplicate-client-id, TMPL008 duplicate-hostname: two instances of one image say that they are the same.
+"""TMPL006 duplicate-client-id, TMPL007 duplicate-duid-v6, TMPL008 duplicate-hostname: clones of one image.
 
 What it does
 ------------
-Finds a DHCP client identifier (option 61) that two MACs use within a day (TMPL006), and a host name (options 12, 81)
-that two MACs use (TMPL008, a remark).
+Finds a DHCP client identifier (option 61) that two MACs use within a day (TMPL006), the same of DHCPv6, DUID and IAID
+(TMPL007), and a host name (options 12, 81) that two MACs use (TMPL008, a remark).
 
 Why it matters
 --------------
@@ -29,8 +29,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from dissectors.dhcp import Dhcp, DhcpExchange
+from dissectors.dhcpv6 import Dhcp6
 from pcapdx.case import View
 from pcapdx.dissect import Seen
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.windows import SECOND
@@ -47,12 +49,12 @@ FIRST_BOOT = ("win-", "ip-", "instance-", "desktop-")
 
 def check_identifier(view: View) -> Iterator[Finding]:
     """TMPL006: one finding an identifier and VLAN."""
-    groups: dict[tuple[int, str], list[DhcpExchange]] = {}
+    groups: dict[tuple[Segment, str], list[DhcpExchange]] = {}
     for one in view.exchanges(DhcpExchange):
         identifier = next((seen.message.client_id for seen in one.client_messages if seen.message.client_id), None)
         if identifier is not None and not _by_mac(identifier):
-            groups.setdefault((one.vlan, identifier), []).append(one)
-    for (vlan, identifier), exchanges in groups.items():
+            groups.setdefault((one.segment, identifier), []).append(one)
+    for ((vlan, _, _), identifier), exchanges in groups.items():
         firsts = {one.chaddr: one for one in reversed(exchanges)}
         begun = sorted(firsts.values(), key=lambda one: one.first_ns)
         if len(begun) < 2 or all(later.first_ns - first.first_ns > DAY for first, later in pairwise(begun)):
@@ -100,15 +102,60 @@ def _heard_after(view: View, mac: str, vlan: int, ts_ns: int) -> bool:
     return any(one.mac == mac and one.vlan == vlan and (one.last_ns or 0) > ts_ns for one in view.talkers)
 
 
+def check_duid(view: View) -> Iterator[Finding]:
+    """TMPL007: one finding a DUID and broadcast domain."""
+    groups: dict[tuple[Segment, str, int], dict[str, list[Seen[Dhcp6]]]] = {}
+    for one in view.messages(Dhcp6):
+        message, mac = one.message, one.frame.eth_src
+        if message.from_server or message.relays or mac is None or message.client_duid is None:
+            continue
+        for iaid in message.iaids:
+            groups.setdefault((one.frame.segment, message.client_duid, iaid), {}).setdefault(mac, []).append(one)
+    told: set[tuple[Segment, str]] = set()
+    for (segment, duid, _), by_mac in groups.items():
+        if len(by_mac) < 2 or (segment, duid) in told:
+            continue
+        told.add((segment, duid))
+        firsts = sorted(by_mac.items(), key=lambda item: item[1][0].ts_ns)
+        begun = [one[0].ts_ns for _, one in firsts]
+        if all(later - first > DAY for first, later in pairwise(begun)):
+            continue
+        both_live = _heard_after(view, firsts[0][0], segment[0], begun[1])
+        macs = [mac for mac, _ in firsts]
+        yield DUID.finding(
+            subject=Subject(vlan=segment[0]),
+            severity=None if both_live else Severity.INFO,
+            confidence=Confidence.CERTAIN if both_live else Confidence.POSSIBLE,
+            summary=f"{listed(macs[:4])} ({in_vlan(segment[0])}) ask for IPv6 addresses with one DUID, {duid[:28]}.",
+            evidence=tuple(
+                cite(view, (one.number for one in sent), f"DHCPv6 of {mac} with this DUID and IAID")
+                for mac, sent in firsts[:4]
+            ),
+            filter=" || ".join(f"(dhcpv6 && eth.src == {mac})" for mac in macs[:4]),
+            first_ns=begun[0],
+            last_ns=max(sent[-1].ts_ns for _, sent in firsts),
+            alternatives=(
+                "the two are NICs of one bond or of a failover pair",
+                *(() if both_live else ("the first is gone: one instance, made anew with the same disk",)),
+            ),
+            next_steps=(
+                template(
+                    "truncate -s 0 /etc/machine-id; rm -f /var/lib/dhcp*/*duid* /var/lib/dhcp/dhclient6*.leases",
+                    "a DUID is then made anew at each first boot",
+                ),
+            ),
+        )
+
+
 def check_name(view: View) -> Iterator[Finding]:
     """TMPL008: one finding a name and VLAN."""
-    groups: dict[tuple[int, str], dict[str, Seen[Dhcp]]] = {}
+    groups: dict[tuple[Segment, str], dict[str, Seen[Dhcp]]] = {}
     for one in view.exchanges(DhcpExchange):
         for seen in one.client_messages:
             name = (seen.message.fqdn or seen.message.hostname or "").lower().partition(".")[0]
             if name and name not in GENERIC and not name.startswith(FIRST_BOOT):
-                groups.setdefault((one.vlan, name), {}).setdefault(one.chaddr, seen)
-    for (vlan, name), clients in groups.items():
+                groups.setdefault((one.segment, name), {}).setdefault(one.chaddr, seen)
+    for ((vlan, _, _), name), clients in groups.items():
         if len(clients) > 1:
             yield NAME.finding(
                 subject=Subject(vlan=vlan, name=name),
@@ -134,6 +181,14 @@ IDENTIFIER = Rule(
     severity=Severity.WARNING,
     check=check_identifier,
     explains=("DHCP012", "DHCP016", "DHCP018"),
+)
+DUID = Rule(
+    code="TMPL007",
+    name="duplicate-duid-v6",
+    topic=Topic.TEMPLATES,
+    severity=Severity.WARNING,
+    check=check_duid,
+    explains=("DHCP027",),
 )
 NAME = Rule(
     code="TMPL008",

@@ -10,6 +10,7 @@ from pcapdx.frame import mac_int
 from pcapdx.model import NextStep
 from pcapdx.rules.definitions.leases import router_macs
 from pcapdx.rules.definitions.macs import is_guest
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.site import Guest
 from pcapdx.vantage import Role
 
@@ -25,7 +26,19 @@ def own_guest(view: View) -> Guest | None:
     heard = {one.mac for one in view.talkers if one.received}
     addressed = [one for one in known if one.mac in heard]
     chosen = addressed if addressed else known
+    if len(chosen) > 1:
+        chosen = [one for one in chosen if one.mac in _ends_of_all(view)]
     return chosen[0] if len(chosen) == 1 else None
+
+
+@once_a_view
+def _ends_of_all(view: View) -> frozenset[str]:
+    """MACs that are an end of every unicast frame."""
+    total = sum(one.sent - one.broadcasts for one in view.talkers)
+    ends: dict[str, int] = {}
+    for one in view.talkers:
+        ends[one.mac] = ends.get(one.mac, 0) + one.sent - one.broadcasts + one.received
+    return frozenset(mac for mac, count in ends.items() if total and count == total)
 
 
 def is_instance(view: View, mac: str | None) -> bool:

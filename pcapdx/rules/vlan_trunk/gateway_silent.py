@@ -28,9 +28,10 @@ from collections.abc import Iterator, Sequence
 
 from dissectors.arp import ArpExchange
 from pcapdx.case import View
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.arp_dead import ArpDead, arp_dead, speaks
+from pcapdx.rules.definitions.arp_dead import ArpDead, arp_dead, spoke_in
 from pcapdx.rules.definitions.leases import gateways
 from pcapdx.rules.definitions.wording import at_least, cite, in_vlan, listed
 
@@ -40,31 +41,31 @@ GATEWAY_ENDS = (".1", ".254")
 
 def check(view: View) -> Iterator[Finding]:
     """One finding a gateway and VLAN."""
-    grouped: dict[tuple[int, int | None, str], list[ArpDead]] = {}
+    grouped: dict[tuple[Segment, str], list[ArpDead]] = {}
     for dead in arp_dead(view):
-        grouped.setdefault((dead.vlan, dead.vni, dead.target_ip), []).append(dead)
+        grouped.setdefault((dead.segment, dead.target_ip), []).append(dead)
     named = gateways(view)
-    for (vlan, vni, ip), asked in grouped.items():
-        likely = len(asked) > 1 and ip.endswith(GATEWAY_ENDS) and not _another_gateway(view, vlan, vni)
-        others = _answering(view, vlan, vni, {ip, *(one.asker_ip for one in asked)}) if ip in named or likely else {}
+    for (segment, ip), asked in grouped.items():
+        likely = len(asked) > 1 and ip.endswith(GATEWAY_ENDS) and not _another_gateway(view, segment)
+        others = _answering(view, segment, {ip, *(one.asker_ip for one in asked)}) if ip in named or likely else {}
         if len(others) >= OTHERS:
-            yield _finding(view, vlan, ip, asked, others, told=ip in named)
+            yield _finding(view, segment[0], ip, asked, others, told=ip in named)
 
 
-def _answering(view: View, vlan: int, vni: int | None, known: set[str]) -> dict[str, int]:
+def _answering(view: View, segment: Segment, known: set[str]) -> dict[str, int]:
     """Other hosts that answered ARP in this VLAN, and the frame of their first reply."""
     found: dict[str, int] = {}
     for one in view.exchanges(ArpExchange):
-        if one.vlan == vlan and one.vni == vni and one.replies and one.target_ip not in known:
+        if one.segment == segment and one.replies and one.target_ip not in known:
             found.setdefault(one.target_ip, one.replies[0].number)
     return found
 
 
-def _another_gateway(view: View, vlan: int, vni: int | None) -> bool:
+def _another_gateway(view: View, segment: Segment) -> bool:
     """Whether this VLAN has a way out that works: packets that passed a router, or a gateway by name that speaks."""
-    if any(one.odd_ttl for one in view.talkers if one.vlan == vlan and one.vni == vni):
+    if any(one.odd_ttl for one in view.talkers if one.segment == segment):
         return True
-    return any(speaks(view, ip, vlan, vni, 0) for ip in gateways(view))
+    return any(spoke_in(view, ip, segment, 0) for ip in gateways(view))
 
 
 def _finding(

@@ -26,7 +26,7 @@ Compare the native VLAN and the VLAN mapping of both switch ports.
 
 from collections.abc import Iterator, Sequence
 
-from pcapdx.case import Talker, View
+from pcapdx.case import Case, Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.capture.rx_tags_stripped import stripped
@@ -35,6 +35,7 @@ from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.networks import vlans_of_network
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
+from pcapdx.rules.definitions.path import Leg, every_leg
 from pcapdx.rules.definitions.switch_ports import switch_port
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
@@ -57,6 +58,55 @@ def check(view: View) -> Iterator[Finding]:
         for vlan, guests in _come_untagged(view).items():
             if vlan not in told:
                 yield _untagged(view, vlan, guests)
+
+
+def check_path(case: Case) -> Iterator[Finding]:
+    """One finding a VLAN whose frames come to another NIC in another VLAN, or without a tag."""
+    told: set[frozenset[int]] = set()
+    for leg in every_leg(case):
+        if not leg.is_wire_to_wire or stripped(leg.near) or stripped(leg.far):
+            continue
+        both = leg.pair.vlan_map
+        for (here, there), count in sorted(both.items()):
+            alike = any(vlan and vlan == other for vlan, other in both)  # the far point keeps the tags of others
+            if here == there or count < REPETITION or not alike or frozenset((here, there)) in told:
+                continue
+            told.add(frozenset((here, there)))
+            yield _between(leg, here, there, count)
+
+
+def _between(leg: Leg, here: int, there: int, count: int) -> Finding:
+    found = leg.pair.there >= 0
+    chosen = (leg.rows["vlan"] == here) & found
+    chosen[found] &= leg.pair.others["vlan"][leg.pair.there[found]] == there
+    rows = leg.rows[chosen]
+    words = [f"tagged {vlan}" if vlan else "untagged" for vlan in (here, there)]
+    return RULE.finding(
+        subject=Subject(vlan=here or there),
+        confidence=leg.confidence,
+        summary=(
+            f"The tag changes {leg.between}: {count:,} frames are {words[0]} at {leg.near.name} and "
+            f"{words[1]} at "
+            f"{leg.far.name}, while other VLANs keep theirs."
+        ),
+        evidence=(leg.seen(rows, f"frames {words[0]}"), leg.arrived(rows, f"the same frames {words[1]}")),
+        filter=f"vlan.id == {here or there}",
+        first_ns=int(rows["ts_ns"][0]),
+        last_ns=int(rows["ts_ns"][-1]),
+        alternatives=(
+            f"the switch maps VLAN {here} to {there} on purpose"
+            if here and there
+            else f"VLAN {here or there} is the native one of a port on purpose, and the host expects it untagged there",
+        ),
+        limits=leg.limits,
+        next_steps=(
+            NextStep(
+                where=f"switch {leg.between}",
+                command="show interfaces trunk; show interfaces switchport; show vlan mapping",
+                meaning=f"VLAN {here or there} must be tagged on both ports: neither native nor mapped",
+            ),
+        ),
+    )
 
 
 def _come_untagged(view: View) -> dict[int, list[Talker]]:
@@ -152,6 +202,7 @@ RULE = Rule(
     topic=Topic.VLAN_TRUNK,
     severity=Severity.ERROR,
     check=check,
+    check_path=check_path,
     explains=(
         "VLAN001",
         "DHCP001",

@@ -1,0 +1,137 @@
+"""What a lease tells: no way out, a gateway elsewhere, another DNS server; and IPv6 without advertisements."""
+
+import time
+
+from captures.lab.cloud import GuestNetwork
+from captures.lab.scenario import Lab, scenario
+from captures.lab.scenarios.dhcp_ipv6 import advertise
+from captures.lab.stage import Stage, at_tap
+
+
+def _site(stage: Stage, **of_guest: object) -> dict[str, object]:
+    """The stage's profile with more said of its first guest."""
+    site = stage.site()
+    guests = site["guest"]
+    assert isinstance(guests, list)
+    guests[0] |= of_guest
+    return site
+
+
+@scenario
+def dhcp_no_router_on_default_nic(lab: Lab) -> None:
+    """The router takes a guest's default NIC for a second one: its options for this tag withhold the gateway. The guest
+    gets its address, and no way out."""
+    stage = Stage(lab, GuestNetwork(cidr="10.184.0.0/24", gateway="10.184.0.1", number=0x324), first_tap=2)
+    guest = stage.guest(0x12, "web-1")
+    known = [(f"{guest.mac},set:second", stage.network.ip(0x12), guest.name)]
+    stage.router.dhcp(known, options="tag:second,3\n")
+    with lab.record(*at_tap(guest), linger=2):
+        guest.dhclient(seconds=4)
+    lab.shows("dhcp.option.dhcp == 5", 1)
+    lab.hides("dhcp.option.dhcp == 5 && dhcp.option.router")
+    lab.truth.site = _site(stage, default_nic=True)
+    lab.fault("DHCP019", "dhcp.option.dhcp == 5", mac=guest.mac)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+@scenario
+def dhcp_no_router_on_second_nic(lab: Lab) -> None:
+    """The same options for a NIC that is an instance's second one: no gateway there, by design. Healthy."""
+    stage = Stage(lab, GuestNetwork(cidr="10.185.0.0/24", gateway="10.185.0.1", number=0x325), first_tap=4)
+    guest = stage.guest(0x12, "web-2")
+    known = [(f"{guest.mac},set:second", stage.network.ip(0x12), guest.name)]
+    stage.router.dhcp(known, options="tag:second,3\n")
+    with lab.record(*at_tap(guest), linger=2):
+        guest.dhclient(seconds=4)
+    lab.hides("dhcp.option.dhcp == 5 && dhcp.option.router")
+    lab.truth.site = _site(stage, default_nic=False)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+@scenario
+def dhcp_router_outside_subnet(lab: Lab) -> None:
+    """A range of a shared network was given the gateway of another range: the lease's router is outside its subnet."""
+    network = GuestNetwork(cidr="10.186.0.0/24", gateway="10.187.0.1", number=0x326, server="10.186.0.5")
+    stage = Stage(lab, network, first_tap=6)
+    guest = stage.guest(0x12, "web-3")
+    stage.serve()
+    with lab.record(*stage.at_bridge, told=False, compress="gz", linger=2):
+        guest.udhcpc(seconds=4)
+    lab.shows("dhcp.option.dhcp == 5 && dhcp.option.router == 10.187.0.1", 1)
+    lab.fault("DHCP019", "dhcp.option.dhcp == 5", mac=guest.mac)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+def _dns(lab: Lab, subnet: str, number: int, dns: str) -> None:
+    """A guest boots in a network whose DNS is its router by the profile; the router hands out ``dns``."""
+    network = GuestNetwork(cidr=f"{subnet}.0/24", gateway=f"{subnet}.1", number=number)
+    stage = Stage(lab, network, first_tap=8)
+    guest = stage.guest(0x12, "web-4")
+    stage.serve(dns=dns)
+    with lab.record(*at_tap(guest), linger=1):
+        guest.dhclient()
+        guest.ns.run("ping", "-qc", "1", network.gateway)
+    site = stage.site()
+    networks = site["network"]
+    assert isinstance(networks, list)
+    networks[0] |= {"type": "isolated", "dns": [network.gateway]}
+    lab.truth.site = site
+    lab.shows(f"dhcp.option.dhcp == 5 && dhcp.option.domain_name_server == {dns.split(',')[0]}", 1)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+@scenario
+def dhcp_dns_not_the_router(lab: Lab) -> None:
+    """The zone's DNS was changed with use.external.dns: the router hands out 203.0.113.53 instead of itself."""
+    _dns(lab, "10.188.0", 0x328, "203.0.113.53,203.0.113.54")
+    lab.fault("DHCP021", "dhcp.option.dhcp == 5")
+
+
+@scenario
+def dhcp_dns_router_first(lab: Lab) -> None:
+    """The router hands out itself first and the zone's DNS second. Healthy."""
+    _dns(lab, "10.189.0", 0x329, "10.189.0.1,203.0.113.53")
+
+
+def _six(lab: Lab, subnet: str, number: int, *, advertised: bool) -> None:
+    """A guest comes up with IPv6 in an isolated network that has a prefix; dnsmasq advertises it, or nobody does."""
+    network = GuestNetwork(cidr=f"{subnet}.0/24", gateway=f"{subnet}.1", number=number)
+    stage = Stage(lab, network, first_tap=12)
+    prefix = f"fd00:{number:x}::"
+    stage.router.ipv6(True)
+    stage.router.ns.sysctl("net.ipv6.conf.all.forwarding", 1)
+    stage.router.ns.ip("address", "add", f"{prefix}1/64", "dev", "eth0", "nodad")
+    guest = stage.guest(0x12, "six-4", ipv6=True)
+    stage.serve()
+    guest.ns.ip("link", "set", "eth0", "down")
+    if advertised:
+        advertise(stage.router, prefix=prefix)
+    with lab.record(*at_tap(guest), linger=8):
+        guest.ns.ip("link", "set", "eth0", "up")
+        guest.dhclient()
+        guest.ns.run("ping", "-qc", "2", network.gateway)
+        time.sleep(6 if advertised else 34)
+    site = stage.site()
+    networks = site["network"]
+    assert isinstance(networks, list)
+    networks[0] |= {"type": "isolated"}
+    networks.append({"cidr": f"{prefix}/64", "type": "isolated", "vlan": network.vlan})
+    lab.truth.site = site
+    lab.shows("icmpv6.type == 133", 1 if advertised else 3)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+@scenario
+def dhcp6_advertisement_missing(lab: Lab) -> None:
+    """radvd of an isolated network's router is dead: the guest solicits a router again and again, and gets its IPv4
+    lease only."""
+    _six(lab, "10.190.0", 0x32A, advertised=False)
+    lab.hides("icmpv6.type == 134")
+    lab.fault("DHCP028", "icmpv6.type == 133")
+
+
+@scenario
+def dhcp6_advertisement_comes(lab: Lab) -> None:
+    """As dhcp6-advertisement-missing, with a router that advertises. Healthy."""
+    _six(lab, "10.191.0", 0x32B, advertised=True)
+    lab.shows("icmpv6.type == 134", 1)

@@ -1,0 +1,94 @@
+"""DEAD-GUEST: nothing that a guest sends gets from its tap (or bridge) to the NIC of its host."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dissectors.arp import Arp
+from pcapdx.case import Case, View
+from pcapdx.rules.definitions.macs import network_id
+from pcapdx.rules.definitions.path import Fate, Leg, is_arp, is_ip, legs, mac_int, mac_of
+from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
+from pcapdx.sieve.columns import Array
+from pcapdx.vantage import Role
+
+LONG = 5 * SECOND
+"""Three frames over so long say as much as five at once."""
+
+
+def dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
+    """Guests none of whose frames leave their host, though some were for everybody."""
+    for leg in legs(case):
+        if not leg.leaves_host:
+            continue
+        for mac in leg.own:
+            sent = leg.sent_by(mac)
+            fate = leg.fate(sent & leg.expected)
+            if fate.dead and enough(fate.lost) and np.any(leg.group & sent):
+                yield leg, mac, fate
+
+
+def arp_passes(case: Case, leg: Leg, fate: Fate) -> bool:
+    """What a guest lost is IP only, and a neighbour's ARP gets to the same NIC while its IP does not."""
+    beside = (one for one in legs(case) if one.far is leg.far)
+    return only_ip(fate) and any(found for one in beside for found in arp_only(one))
+
+
+def arp_only(leg: Leg) -> Iterator[tuple[int, Fate, Fate]]:
+    """Guests whose ARP gets out of their host and whose IP does not: MAC, what became of ARP, of IP."""
+    if not leg.leaves_host:
+        return
+    for mac in leg.own:
+        sent = leg.sent_by(mac) & leg.expected
+        arp, ip = leg.fate(sent & is_arp(leg.rows)), leg.fate(sent & is_ip(leg.rows))
+        if len(arp.passed) and ip.dead and len(ip.lost) >= BURST:
+            yield mac, arp, ip
+
+
+def only_ip(fate: Fate) -> bool:
+    """Nothing but IP was lost, for nothing else was sent."""
+    return bool(np.all(is_ip(fate.lost)))
+
+
+def enough(lost: Array) -> bool:
+    """Five frames, or three over five seconds."""
+    if len(lost) < REPETITION:
+        return False
+    return len(lost) >= BURST or int(lost["ts_ns"].max() - lost["ts_ns"].min()) >= LONG
+
+
+def vlan_of_guest(leg: Leg) -> int | None:
+    """The tag that a guest's own frames carry at the NIC, the near point; None where it has none or several."""
+    if leg.guest is None:
+        return None
+    sent = leg.rows["vlan"][leg.sent_by(mac_int(leg.guest))]
+    tags = np.unique(sent).tolist()
+    return int(tags[0]) if len(tags) == 1 else None
+
+
+def passing_neighbour(case: Case, leg: Leg, mac: int) -> tuple[View, str] | None:
+    """Another guest of the same network, recorded at its own tap, whose frames do come to the NIC.
+
+    Its capture and MAC.
+    """
+    heard = {one.mac for one in leg.far.talkers if one.sent}
+    for view in case.views:
+        if view is leg.near or view.vantage.role is not Role.TAP:
+            continue
+        for one in view.talkers:
+            if one.sent and one.mac in heard and _one_network(leg.near, mac_of(mac), view, one.mac):
+                return view, one.mac
+    return None
+
+
+def _one_network(view: View, mac: str, other_view: View, other: str) -> bool:
+    """By the network in CloudStack's MACs, or as both ask for one gateway."""
+    if network_id(mac) is not None and network_id(mac) == network_id(other):
+        return True
+    return bool(_wanted(view, mac) & _wanted(other_view, other))
+
+
+def _wanted(view: View, mac: str) -> set[str]:
+    """Addresses that a MAC asks for."""
+    asked = (one.message for one in view.messages(Arp) if one.frame.eth_src == mac)
+    return {one.target_ip for one in asked if one.request and one.target_ip}

@@ -1,0 +1,107 @@
+"""HYP014 hash-dependent-loss: some conversations between two machines pass whole, others alike never do.
+
+What it does
+------------
+With captures at two points: finds two machines with eight or more conversations of which some pass almost whole and
+others not at all, where the dead and the living ones go to the same port.
+
+Why it matters
+--------------
+A try that fails and a second one that works is what users report; ping may always work.
+
+Common causes
+-------------
+One member of a bond (or of a port channel between switches) is dead or lacks the VLAN, and the hash of addresses and
+ports puts a part of the conversations on it.
+
+What else it could be
+---------------------
+A firewall that drops by port: then dead and living conversations would differ by port. A balancer with one dead member.
+
+Next steps
+----------
+Capture on each member of the bond.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapdx.case import Case
+from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
+from pcapdx.path.trail import TCP, UDP
+from pcapdx.rule import Rule
+from pcapdx.rules.definitions.path import Leg, ip_of, legs
+from pcapdx.rules.definitions.wording import cite
+from pcapdx.sieve.columns import Array
+
+FLOWS = 8
+PASSES = 0.9
+DEAD_SHARE = 0.2, 0.8
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """One finding a pair of machines, port and way."""
+    for leg in legs(case):
+        rows = leg.rows
+        chosen = np.isin(rows["protocol"], (TCP, UDP)) & leg.expected & (rows["flow"] >= 0) & leg.pair.judged
+        if np.sum(chosen) < FLOWS:
+            continue
+        keys = np.stack([rows[name][chosen] for name in ("src", "dst", "protocol", "service")], axis=1)
+        kinds, which = np.unique(keys, axis=0, return_inverse=True)
+        for place, (src, dst, _, service) in enumerate(kinds.tolist()):
+            members = np.flatnonzero(chosen)[which.ravel() == place]
+            yield from _judge(leg, members, int(src), int(dst), int(service))
+
+
+def _judge(leg: Leg, members: Array, src: int, dst: int, service: int) -> Iterator[Finding]:
+    flows, which, counts = np.unique(leg.rows["flow"][members], return_inverse=True, return_counts=True)
+    if len(flows) < FLOWS:
+        return
+    arrived = np.bincount(which, weights=leg.pair.there[members] >= 0, minlength=len(flows)) / counts
+    dead, alive = arrived == 0, arrived >= PASSES
+    share = float(np.mean(dead))
+    if not np.all(dead | alive) or not DEAD_SHARE[0] <= share <= DEAD_SHARE[1]:
+        return
+    near, far, source, target = leg.near.name, leg.far.name, ip_of(src) or "?", ip_of(dst) or "?"
+    numbers = leg.rows["number"][members]
+    yield RULE.finding(
+        subject=Subject(ip=source, server=target, port=service),
+        confidence=leg.confidence,
+        summary=(
+            f"Of {len(flows)} conversations from {source} to port {service} of {target}, "
+            f"{int(np.sum(dead))} never get from "
+            f"{near} to {far} and the others do whole: which one dies depends on its ports."
+        ),
+        evidence=(
+            cite(leg.near, numbers[dead[which]].tolist(), f"packets of conversations that never come to {far}"),
+            cite(leg.near, numbers[alive[which]].tolist(), "packets of conversations that do"),
+        ),
+        filter=f"ip.addr == {source} && ip.addr == {target}",
+        first_ns=int(leg.rows["ts_ns"][members[0]]),
+        last_ns=int(leg.rows["ts_ns"][members[-1]]),
+        alternatives=("a balancer or router with several paths on the way, one of them dead",),
+        limits=leg.limits,
+        next_steps=(
+            NextStep(
+                where=f"hosts of {near} and {far}",
+                command="cat /proc/net/bonding/*; ovs-appctl bond/show",
+                meaning="which members carry traffic; capture on each: conversations on the dead one are those above",
+            ),
+            NextStep(
+                where=f"switch {leg.between}",
+                command="show etherchannel summary; show interfaces trunk",
+                meaning="a member that is down, suspended, or allows other VLANs than the rest is the dead one",
+            ),
+        ),
+    )
+
+
+RULE = Rule(
+    code="HYP014",
+    name="hash-dependent-loss",
+    topic=Topic.HYPERVISOR_NIC,
+    severity=Severity.ERROR,
+    check_path=check,
+    explains=("SG001", "SG002"),
+)

@@ -1,0 +1,226 @@
+"""VLAN002 vlan-lost-between-hosts, VLAN003 vlan-missing-on-switch: frames of a VLAN leave one NIC and never reach the
+next.
+
+What it does
+------------
+With captures at the NICs of two hosts: finds a VLAN whose requests to everybody leave the one tagged and never come to
+the other, all of them, while frames of other VLANs are at both (VLAN002). With three or more NICs, of which none hears
+another in that VLAN, the switch itself does not have it (VLAN003).
+
+Why it matters
+--------------
+It names the leg: between these two hosts, and nothing inside them.
+
+Common causes
+-------------
+The VLAN is missing in the list of VLANs that one of the two switch ports (or a link between switches) allows; it is
+not in the switch's VLAN table.
+
+What else it could be
+---------------------
+A NIC that filters VLANs in hardware: not where the host itself sends in that VLAN. A host that has no member of the
+network: then somebody else answers, and nothing is said.
+
+Next steps
+----------
+Look at the list of VLANs of both switch ports, and where the switch has learnt the MACs.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapdx.case import Case, View
+from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.rule import Rule
+from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.path import Fate, Leg, every_leg, is_arp, is_dhcp, mac_of, ports
+from pcapdx.rules.definitions.windows import BURST, REPETITION
+from pcapdx.rules.definitions.wording import listed, times
+from pcapdx.rules.vlan_trunk.transmit_only import unanswered
+
+Lost = dict[int, list[tuple[Leg, Fate]]]
+
+
+def check_hosts(case: Case) -> Iterator[Finding]:
+    """VLAN002: one finding a VLAN and pair of NICs."""
+    for vlan, found in _lost_vlans(case).items():
+        if _nowhere(case, found):
+            continue
+        told: set[frozenset[str]] = set()
+        for leg, fate in found:
+            pair = frozenset((leg.near.name, leg.far.name))
+            if pair not in told:
+                told.add(pair)
+                yield _between(leg, vlan, fate, back=_back(found, leg))
+
+
+def check_switch(case: Case) -> Iterator[Finding]:
+    """VLAN003: one finding a VLAN that three or more NICs send in and none of them hears from another."""
+    for vlan, found in _lost_vlans(case).items():
+        if _nowhere(case, found):
+            yield _missing(vlan, found)
+
+
+def _lost_vlans(case: Case) -> Lost:
+    """VLANs that do not get from one NIC to another, with the legs on which they are lost."""
+    lost: Lost = {}
+    for leg in every_leg(case):
+        if not leg.is_wire_to_wire or not np.any(leg.pair.others["vlan"] > 0):
+            continue
+        chosen = leg.group & ~leg.from_beyond & (is_arp(leg.rows) | is_dhcp(leg.rows))
+        for vlan in np.unique(leg.rows["vlan"][chosen]).tolist():
+            fate = leg.fate(chosen & (leg.rows["vlan"] == vlan))
+            whole = np.any((leg.rows["vlan"] == vlan) & (leg.pair.there >= 0))
+            others = int(np.sum((leg.pair.there >= 0) & (leg.rows["vlan"] != vlan)))
+            dead = vlan and fate.dead and not whole and len(fate.lost) >= REPETITION and others >= BURST
+            if dead and (_member(leg.far, vlan) or _in_vain(leg.near, vlan)):
+                lost.setdefault(int(vlan), []).append((leg, fate))
+    return lost
+
+
+def _member(view: View, vlan: int) -> bool:
+    """Somebody on that host sends in the VLAN."""
+    return any(one.sent and one.vlan == vlan and is_local(view, one.mac) is not False for one in view.talkers)
+
+
+def _in_vain(view: View, vlan: int) -> bool:
+    """Clients or several askers were not answered here, so somebody is missing whom they need."""
+    asking = unanswered(view, vlan)
+    return asking is not None and asking.plain
+
+
+def _nowhere(case: Case, found: list[tuple[Leg, Fate]]) -> bool:
+    """The VLAN is lost from every one of three NICs or more to every other."""
+    wires = [view for view in case.views if view.vantage.role is not None and view.vantage.role.is_wire]
+    return len(wires) > 2 and len(found) == len(wires) * (len(wires) - 1)
+
+
+def _back(found: list[tuple[Leg, Fate]], leg: Leg) -> Fate | None:
+    return next((fate for other, fate in found if (other.near, other.far) == (leg.far, leg.near)), None)
+
+
+def _words(fate: Fate) -> str:
+    """Who asked what, as one reads it."""
+    macs = listed(mac_of(mac) for mac in np.unique(fate.lost["eth_src"]).tolist()[:3])
+    dhcp = int(np.sum(is_dhcp(fate.lost)))
+    arp = len(fate.lost) - dhcp
+    parts = [f"asked for an address {times(dhcp)}"] if dhcp else []
+    parts += [f"asked by ARP {times(arp)}"] if arp else []
+    return f"{macs} {listed(parts)}"
+
+
+def _crossed(leg: Leg) -> str:
+    """What else did pass."""
+    passed = leg.rows["vlan"][leg.pair.there >= 0]
+    vlans, counts = np.unique(passed, return_counts=True)
+    parts = [
+        f"{count:,} frames {f'of VLAN {vlan}' if vlan else 'without a tag'}"
+        for vlan, count in zip(vlans, counts, strict=True)
+    ]
+    return f"{listed(parts[:3])} crossed the same way"
+
+
+def _between(leg: Leg, vlan: int, fate: Fate, *, back: Fate | None) -> Finding:
+    near, far = leg.near, leg.far
+    member = _member(far, vlan)
+    evidence = [
+        leg.seen(fate.lost, f"requests tagged {vlan}"),
+        leg.missing(f"; none is tagged {vlan} from outside"),
+    ]
+    alternatives = [
+        f"the VLAN is missing on the switch port of {near.name} instead of that of {far.name}: both look "
+        "alike from here"
+    ]
+    if not member:
+        alternatives.append(f"{far.name} has no member of VLAN {vlan} and the switch does not send it there")
+    elif back is not None:
+        alternatives.append(f"VLAN {vlan} is missing in the switch's VLAN table: then no third host hears it either")
+    return HOSTS.finding(
+        subject=Subject(vlan=vlan),
+        confidence=leg.confidence if member else Confidence.LIKELY,
+        summary=(
+            f"VLAN {vlan} is not carried {leg.between}: {_words(fate)}, each time tagged {vlan} at "
+            f"{near.name}, and "
+            f"none came to {far.name}, while {_crossed(leg)}."
+        ),
+        evidence=tuple(evidence),
+        filter=f"vlan.id == {vlan}",
+        first_ns=int(fate.lost["ts_ns"][0]),
+        last_ns=int(fate.lost["ts_ns"][-1]),
+        alternatives=tuple(alternatives),
+        limits=leg.limits,
+        next_steps=(
+            ports(near, far, vlan),
+            NextStep(
+                where=f"host of {far.name}",
+                command=f"tcpdump -enni {far.vantage.interface or 'NIC'} 'vlan {vlan}'",
+                meaning=f"frames from outside while {near.name} asks: the VLAN is carried now",
+            ),
+        ),
+    )
+
+
+def _missing(vlan: int, found: list[tuple[Leg, Fate]]) -> Finding:
+    names = list(dict.fromkeys(leg.near.name for leg, _ in found))
+    by_name = {leg.near.name: (leg, fate) for leg, fate in found}
+    return SWITCH.finding(
+        subject=Subject(vlan=vlan),
+        confidence=min((leg.confidence for leg, _ in found), key=lambda one: -one.rank),
+        summary=f"The switch does not have VLAN {vlan}: {listed(names)} all send in it, and none hears another.",
+        evidence=tuple(leg.seen(fate.lost, f"requests tagged {vlan}") for leg, fate in by_name.values()),
+        filter=f"vlan.id == {vlan}",
+        first_ns=min(int(fate.lost["ts_ns"][0]) for _, fate in found),
+        last_ns=max(int(fate.lost["ts_ns"][-1]) for _, fate in found),
+        alternatives=("each of the hosts' ports lacks it in its list",),
+        limits=found[0][0].limits,
+        next_steps=(
+            NextStep(
+                where=f"switch of {listed(names)}",
+                command=f"show vlan id {vlan}; show interfaces trunk",
+                meaning=f"VLAN {vlan} must exist there and be allowed on every host's port",
+            ),
+        ),
+    )
+
+
+CONSEQUENCES = (
+    "VLAN001",
+    "VLAN019",
+    "DHCP001",
+    "DHCP002",
+    "DHCP003",
+    "DHCP006",
+    "DHCP007",
+    "DHCP008",
+    "DHCP010",
+    "DHCP020",
+    "DHCP022",
+    "HOST001",
+    "HOST007",
+    "HYP004",
+    "META002",
+    "META007",
+    "META011",
+    "PWD003",
+    "PWD011",
+    "SG001",
+    "SG002",
+)
+
+HOSTS = Rule(
+    code="VLAN002",
+    name="vlan-lost-between-hosts",
+    topic=Topic.VLAN_TRUNK,
+    severity=Severity.ERROR,
+    check_path=check_hosts,
+    explains=CONSEQUENCES,
+)
+SWITCH = Rule(
+    code="VLAN003",
+    name="vlan-missing-on-switch",
+    topic=Topic.VLAN_TRUNK,
+    severity=Severity.ERROR,
+    check_path=check_switch,
+    explains=CONSEQUENCES,
+)
