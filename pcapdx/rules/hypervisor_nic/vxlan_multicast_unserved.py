@@ -118,24 +118,24 @@ def _asked(view: View, queries: Sequence[Seen[IgmpQuery]], reports: Sequence[See
 
 
 def _unserved(view: View, host: str, group: str, frames: Sequence[Frame], missed: Sequence[Seen[IgmpQuery]]) -> Finding:
-    others = {
-        joined: one.number
+    reports = [
+        one
         for one in view.messages(IgmpReport)
-        if one.frame.src == host and one.ts_ns >= missed[0].ts_ns
-        for joined in one.message.joined
-    }
+        if one.frame.src == host and one.ts_ns >= missed[0].ts_ns and one.message.joined
+    ]
+    others = list(dict.fromkeys(joined for one in reports for joined in one.message.joined))
     vnis = listed(sorted({frame.vni for frame in frames}))
     return RULE.finding(
         subject=Subject(ip=host, server=group),
         confidence=Confidence.LIKELY,
         summary=(
             f"{host} sends VXLAN {vnis} to {group} and never reports that it wants that group: "
-            f"asked {times(len(missed))} it answered for {listed(list(others)[:3])} only."
+            f"asked {times(len(missed))} it answered for {listed(others[:3])} only."
         ),
         evidence=(
             cite(view, (frame.number for frame in frames), f"guests' broadcasts from {host} to {group}"),
             cite(view, (one.number for one in missed), "general queries"),
-            cite(view, list(others.values())[:4], f"reports of {host} for other groups"),
+            cite(view, (one.number for one in reports), f"reports of {host} for other groups"),
         ),
         filter=f"igmp || (vxlan && ip.dst == {group})",
         first_ns=frames[0].ts_ns,
