@@ -221,7 +221,7 @@ def host_storage_stall_then_gone(lab: Lab) -> None:
             pod.switch.ns.ip("link", "set", gone.tap, "down")
         time.sleep(9)
     lab.shows("tcp.analysis.retransmission && tcp.dstport == 2049", 3)
-    lab.fault("HOST010", "tcp.port == 2049", server="10.213.0.30")
+    lab.fault("HOST010", "tcp.port == 2049", ip="10.213.0.81")
 
 
 @scenario

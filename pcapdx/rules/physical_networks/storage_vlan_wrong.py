@@ -91,7 +91,7 @@ def _served_meanwhile(view: View, dead: Flow) -> Flow | None:
 def _untagged(view: View, one: Misplaced) -> Finding:
     dead = one.dead
     return RULE.finding(
-        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip, server=dead.target_ip),
+        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip),
         confidence=Confidence.LIKELY,
         summary=(
             f"The system VM {dead.asker_ip} ({dead.asker_mac}) asks for the storage {dead.target_ip} untagged "

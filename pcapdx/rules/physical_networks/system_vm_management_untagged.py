@@ -45,7 +45,7 @@ def _finding(view: View, one: Misplaced) -> Finding:
     dead = one.dead
     planned = within(dead.asker_ip, view.site.management.networks)
     return RULE.finding(
-        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip, server=dead.target_ip),
+        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip),
         confidence=Confidence.CERTAIN if planned else Confidence.LIKELY,
         summary=(
             f"The system VM {dead.asker_ip} ({dead.asker_mac}) asks for {dead.target_ip} untagged "
