@@ -177,7 +177,6 @@ def host_database_wrong_password(lab: Lab) -> None:
     """db.properties holds an old password of the user cloud: error 1045. No profile. Recorded at the server."""
     pod, base = _pod(lab, "10.221.0", told=False)
     database(base, {"cloud": "10.221.0.%"})
-    lab.secret("nolongerthis1")
     with lab.record(*pod.at(base), told=False, steps=(pcapng,), compress="gz"):
         for _ in range(2):
             login(pod.server, "10.221.0.20", "cloud", "nolongerthis1")
@@ -223,7 +222,6 @@ def host_iscsi_wrong_secret(lab: Lab) -> None:
     pod, host = _pod(lab, "10.225.0", told=False)
     storage = pod.machine("00:a0:98:00:04:32", "san1", 30)
     iscsi_target(storage, "iqn.2026-01.com.example:kvm1", account=("kvm1", "newS3cretOfMay"))
-    lab.secret("oldS3cretOfApril")
     with lab.record(*pod.at(storage), told=False, steps=(pcapng,)):
         for _ in range(2):
             iscsi(host, "10.225.0.30", "iqn.2026-01.com.example:kvm1", account="kvm1%oldS3cretOfApril")
