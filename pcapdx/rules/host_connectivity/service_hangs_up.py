@@ -32,8 +32,8 @@ from pcapdx.dissect import Flow
 from pcapdx.flowtable import TCP, among
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.services import HTTPS, SERVICES, Service, service_of
-from pcapdx.rules.definitions.windows import SECOND
+from pcapdx.rules.definitions.services import HTTPS, SERVICES, SYSTEM_VM_SSH, Service, service_of
+from pcapdx.rules.definitions.windows import BOOT, SECOND
 from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.rules.host_connectivity import steps
 from pcapdx.rules.host_connectivity.agent_tls_fails import failed, fatal
@@ -56,6 +56,9 @@ def check_hangs_up(view: View) -> Iterator[Finding]:
         service = service_of(view, port, client, ended[0].originator.mac, server)
         if service is None or len(ended) < TWICE or client is None or server is None:
             continue
+        span = (ended[-1].originator.first_ns or 0) - (ended[0].originator.first_ns or 0)
+        if port == SYSTEM_VM_SSH and span <= BOOT:
+            continue  # it boots
         if not any(one.responder.payload_bytes for one in table.where(ports=(port,), client=client, server=server)):
             yield _hangs_up(view, service, client, server, ended)
 

@@ -174,3 +174,15 @@ def test_somebody_else_of_the_subnet_is_untagged(tmp_path: Path) -> None:
     tape = misplaced()
     asks(tape, SECOND, (HOST[0], "10.60.0.13"), 4, answered=False)
     assert not tape.findings(tmp_path, "PHYS002", role=Role.NIC)
+
+
+@pytest.mark.parametrize(
+    ("role", "vlan", "told"), [(Role.NIC, 210, True), (Role.NIC, 0, False), (Role.BRIDGE, 210, False)]
+)
+def test_only_the_profile_knows_the_vlan(tmp_path: Path, role: Role, vlan: int, told: bool) -> None:
+    tape = Tape()
+    for at in range(4):
+        asks(tape, PROXY, GATEWAY, at, answered=False)
+    Talk(tape, ("00:1b:21:00:00:91", "192.168.7.1"), ("00:1b:21:00:00:92", "192.168.7.2"), 80).open(9)
+    site = Site(management=Management(networks=("10.60.0.0/24",), vlan=vlan))
+    assert bool(tape.findings(tmp_path, "PHYS002", role=role, site=site)) is told
