@@ -6,7 +6,7 @@ Source: Cisco's published TLV table ("Frame Formats", Cisco Discovery Protocol),
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
-from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample
+from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample, Truncated
 from pcapdx.values import dataclass
 
 _SNAP = bytes.fromhex("aaaa03 00000c 2000")
@@ -39,6 +39,8 @@ class Cdp:
     mtu: int | None
     addresses: tuple[str, ...]
     """Its addresses, management ones behind them; some come twice."""
+    cut: bool
+    """The snap length cut the packet: what it said further on is not known."""
 
     @property
     def label(self) -> str:
@@ -48,50 +50,73 @@ class Cdp:
 
 
 def read(cursor: Cursor) -> Iterator[Cdp]:
-    """The packet of one frame, behind its LLC and SNAP header; other SNAP is not ours."""
+    """The packet of one frame, behind its LLC and SNAP header; other SNAP is not ours.
+
+    Of a packet that was cut, what there is.
+    """
     if cursor.peek(len(_SNAP)) != _SNAP[: cursor.left]:
         return
     cursor.skip(len(_SNAP), "LLC and SNAP header")
     version, ttl_s = cursor.u8("version"), cursor.u8("time to live")
     cursor.skip(2, "checksum")
-    texts: dict[int, str] = {}
-    numbers: dict[int, int] = {}
-    addresses: list[str] = []
-    for _ in range(_MOST_TLVS):
-        if not _more(cursor):
-            break
-        at = cursor.at
-        kind, length = cursor.u16("TLV type"), cursor.u16("TLV length")
-        if length < 4:
-            raise Malformed(f"a TLV of {length} bytes", at)
-        value = cursor.sub(length - 4, "TLV")
+    found = _Found()
+    try:
+        for _ in range(_MOST_TLVS):
+            if not _more(cursor):
+                break
+            at = cursor.at
+            kind, length = cursor.u16("TLV type"), cursor.u16("TLV length")
+            if length < 4:
+                raise Malformed(f"a TLV of {length} bytes", at)
+            found.add(kind, cursor.sub(length - 4, "TLV"))
+    except Truncated:
+        yield found.packet(version, ttl_s, cut=True)
+        raise
+    yield found.packet(version, ttl_s, cut=False)
+
+
+class _Found:
+    """The TLVs of one packet, as they come."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, str] = {}
+        self._numbers: dict[int, int] = {}
+        self._addresses: list[str] = []
+
+    def add(self, kind: int, value: Cursor) -> None:
+        """Takes what is known of a TLV; one with a length that its definition rules out is left out."""
         if kind in _TEXTS:
-            texts.setdefault(kind, _text(value.rest()))
+            self._texts.setdefault(kind, _text(value.rest()))
         elif kind in (_ADDRESSES, _MANAGEMENT):
-            addresses.extend(_addresses(value))
+            self._addresses.extend(_addresses(value))
         elif kind == _NATIVE_VLAN and value.left >= 2:
-            numbers.setdefault(kind, value.u16("native VLAN"))
+            self._numbers.setdefault(kind, value.u16("native VLAN"))
         elif kind == _VOICE_VLAN and value.left >= 3:
             value.skip(1, "data")
-            numbers.setdefault(kind, value.u16("voice VLAN"))
+            self._numbers.setdefault(kind, value.u16("voice VLAN"))
         elif kind == _DUPLEX and value.left >= 1:
-            numbers.setdefault(kind, value.u8("duplex"))
+            self._numbers.setdefault(kind, value.u8("duplex"))
         elif kind == _MTU and value.left >= 4:
-            numbers.setdefault(kind, value.u32("MTU"))
-    yield Cdp(
-        version=version,
-        ttl_s=ttl_s,
-        device=texts.get(_DEVICE),
-        port=texts.get(_PORT),
-        platform=texts.get(_PLATFORM),
-        software=texts.get(_VERSION),
-        system_name=texts.get(_SYSTEM_NAME),
-        native_vlan=numbers.get(_NATIVE_VLAN),
-        voice_vlan=numbers.get(_VOICE_VLAN),
-        full_duplex=bool(numbers[_DUPLEX]) if _DUPLEX in numbers else None,
-        mtu=numbers.get(_MTU),
-        addresses=tuple(addresses),
-    )
+            self._numbers.setdefault(kind, value.u32("MTU"))
+
+    def packet(self, version: int, ttl_s: int, *, cut: bool) -> Cdp:
+        """All of it as one message."""
+        texts, numbers = self._texts, self._numbers
+        return Cdp(
+            version=version,
+            ttl_s=ttl_s,
+            device=texts.get(_DEVICE),
+            port=texts.get(_PORT),
+            platform=texts.get(_PLATFORM),
+            software=texts.get(_VERSION),
+            system_name=texts.get(_SYSTEM_NAME),
+            native_vlan=numbers.get(_NATIVE_VLAN),
+            voice_vlan=numbers.get(_VOICE_VLAN),
+            full_duplex=bool(numbers[_DUPLEX]) if _DUPLEX in numbers else None,
+            mtu=numbers.get(_MTU),
+            addresses=tuple(self._addresses),
+            cut=cut,
+        )
 
 
 def _more(cursor: Cursor) -> bool:

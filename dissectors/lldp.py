@@ -6,7 +6,7 @@ The TLVs of IEEE 802.1AB, and of the organizations 802.1 (VLANs) and 802.3 (link
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
-from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample
+from pcapdx.dissect import Cursor, Dissector, Layer, Malformed, Sample, Truncated
 from pcapdx.frame import mac_text
 from pcapdx.values import dataclass
 
@@ -63,6 +63,8 @@ class Lldp:
     """Interface number of the aggregate; 0 without one."""
     max_frame: int | None
     """802.3: largest frame in bytes, header and checksum included."""
+    cut: bool
+    """The snap length cut the unit: what it said further on is not known."""
 
     @property
     def aggregated(self) -> bool:
@@ -87,23 +89,33 @@ class Lldp:
 
 
 def read(cursor: Cursor) -> Iterator[Lldp]:
-    """The data unit of one frame; it must begin with chassis, port and time to live (802.1AB, 8.2)."""
+    """The data unit of one frame; it must begin with chassis, port and time to live (802.1AB, 8.2).
+
+    Of a unit that was cut behind these three, what there is.
+    """
     mandatory = [_tlv(cursor) for _ in range(3)]
     for (kind, _, at), expected in zip(mandatory, (_CHASSIS, _PORT, _TTL), strict=True):
         if kind != expected:
             raise Malformed(f"TLV {kind} where {expected} is due", at)
-    (_, chassis, _), (_, port, _), (_, ttl, _) = mandatory
     found = _Found()
-    for _ in range(_MOST_TLVS):
-        if not cursor.left and (cursor.wire_end is None or cursor.at >= cursor.wire_end):
-            break  # an end TLV is due, and some leave it out
-        kind, value, _ = _tlv(cursor)
-        if kind == _END:
-            break
-        found.add(kind, value)
-    chassis_subtype = chassis.u8("chassis id subtype")
-    port_subtype = port.u8("port id subtype")
-    yield Lldp(
+    try:
+        for _ in range(_MOST_TLVS):
+            if not cursor.left and (cursor.wire_end is None or cursor.at >= cursor.wire_end):
+                break  # an end TLV is due, and some leave it out
+            kind, value, _ = _tlv(cursor)
+            if kind == _END:
+                break
+            found.add(kind, value)
+    except Truncated:
+        yield _unit([value for _, value, _ in mandatory], found, cut=True)
+        raise
+    yield _unit([value for _, value, _ in mandatory], found, cut=False)
+
+
+def _unit(mandatory: list[Cursor], found: "_Found", *, cut: bool) -> Lldp:
+    chassis, port, ttl = mandatory
+    chassis_subtype, port_subtype = chassis.u8("chassis id subtype"), port.u8("port id subtype")
+    return Lldp(
         chassis=_identity(chassis.rest(), chassis_subtype, _CHASSIS_MAC, _CHASSIS_ADDRESS),
         chassis_subtype=chassis_subtype,
         port=_identity(port.rest(), port_subtype, _PORT_MAC, _PORT_ADDRESS),
@@ -120,6 +132,7 @@ def read(cursor: Cursor) -> Iterator[Lldp]:
         aggregation=found.aggregation,
         aggregated_port=found.aggregated_port,
         max_frame=found.max_frame,
+        cut=cut,
     )
 
 

@@ -37,6 +37,7 @@ def test_what_a_switch_port_says() -> None:
         full_duplex=False,
         mtu=1500,
         addresses=("10.0.0.1", "fd00::1", "10.0.0.2"),
+        cut=False,
     )
     assert message.label == "sw1 port Gi1/7 native VLAN 101"
 
@@ -45,6 +46,14 @@ def test_version_1_has_no_vlan() -> None:
     (message,) = read(Cursor(VERSION_1))
     assert (message.version, message.device, message.native_vlan, message.full_duplex) == (1, "R1", None, None)
     assert message.label == "R1 port ?"
+
+
+def test_of_a_packet_that_was_cut_what_there_is() -> None:
+    packets = read(Cursor(SWITCH[:40], wire_bytes=len(SWITCH)))
+    message = next(packets)
+    assert (message.device, message.port, message.native_vlan, message.cut) == ("sw1", "Gi1/7", None, True)
+    with pytest.raises(Truncated):
+        next(packets)
 
 
 def test_other_snap_is_left_alone() -> None:

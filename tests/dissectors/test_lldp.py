@@ -41,6 +41,7 @@ def test_what_a_switch_port_says() -> None:
         aggregation=3,
         aggregated_port=7,
         max_frame=1522,
+        cut=False,
     )
     assert message.aggregated
     assert message.vlan_ids == (488, 489)
@@ -65,6 +66,15 @@ def test_without_an_end() -> None:
     """Some senders fill the frame to its last byte."""
     (message,) = read(Cursor(MANDATORY, wire_bytes=len(MANDATORY)))
     assert message.port == "1/1"
+
+
+def test_of_a_unit_that_was_cut_what_there_is() -> None:
+    units = read(Cursor(SUMMIT[:58], wire_bytes=len(SUMMIT)))
+    message = next(units)
+    assert (message.port, message.port_description, message.system_name) == ("1/1", "Summit300-48-Port 1001", None)
+    assert message.cut
+    with pytest.raises(Truncated):
+        next(units)
 
 
 def test_the_first_three_are_due() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import wrpcap
 
@@ -15,6 +15,7 @@ from tests.capture.writing import Packet as Stored
 from tests.capture.writing import enhanced, interface, option, section
 from tests.dissectors.handshakes import handshake, issue
 from tests.report.hostile import STRINGS
+from tests.rules import control
 
 GUEST, ROUTER = "02:01:00:cc:00:16", "02:01:00:cc:00:01"
 GUEST_IP, ROUTER_IP = "10.1.1.57", "10.1.1.1"
@@ -114,6 +115,19 @@ def tls() -> Iterator[Packet]:
         yield from stream(told, sport=40_000 + place, dport=443)
 
 
+def lldp() -> Iterator[Packet]:
+    """Switch ports that call themselves by the strings, beside a VLAN that is not on them and one that works."""
+    for place, nasty in enumerate(NASTY):
+        name = nasty.decode("utf-8", "replace")
+        yield control.lldp(system=name, port=name, vlans=(1, 101))
+        yield control.cdp(device=name, port=name)
+        for vlan, mac in ((101, ROUTER), (317, GUEST)):
+            ask = ARP(op=1, hwsrc=mac, psrc="10.2.0.7", pdst=f"10.2.0.{20 + place}")
+            yield Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / Dot1Q(vlan=vlan) / ask
+        reply = ARP(op=2, hwsrc="02:01:00:cd:00:17", psrc=f"10.2.0.{20 + place}", hwdst=ROUTER, pdst="10.2.0.7")
+        yield Ether(src="02:01:00:cd:00:17", dst=ROUTER) / Dot1Q(vlan=101) / reply
+
+
 def pcapng() -> Iterator[bytes]:
     """A lease that nobody gives, in a file whose writer, comments, interfaces and filters are the strings."""
     yield section(b"".join(option(code, nasty) for nasty in NASTY for code in (1, 2, 3, 4)))
@@ -127,12 +141,13 @@ def pcapng() -> Iterator[bytes]:
 
 
 def write_all(folder: Path) -> dict[str, Path]:
-    """One capture a kind: dhcp, dns, http, tls as pcap, and one pcapng that speaks of itself in strings."""
-    paths = {kind: folder / f"{kind}.pcap" for kind in ("dhcp", "dns", "http", "tls")}
+    """One capture a kind: dhcp, dns, http, tls, lldp as pcap, and one pcapng that speaks of itself in strings."""
+    paths = {kind: folder / f"{kind}.pcap" for kind in ("dhcp", "dns", "http", "tls", "lldp")}
     wrpcap(str(paths["dhcp"]), stamped(dhcp(), 2.0))
     wrpcap(str(paths["dns"]), stamped(dns(), 0.1))
     wrpcap(str(paths["http"]), stamped(http(), 0.01))
     wrpcap(str(paths["tls"]), stamped(tls(), 0.01))
+    wrpcap(str(paths["lldp"]), stamped(lldp(), 0.5))
     paths["pcapng"] = folder / "self.pcapng"
     paths["pcapng"].write_bytes(b"".join(pcapng()))
     return paths

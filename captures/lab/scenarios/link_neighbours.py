@@ -2,9 +2,10 @@
 
 import time
 
-from captures.lab.cloud import GuestNetwork
+from captures.lab.cloud import GuestNetwork, Host, Machine, veth
 from captures.lab.guest import Guest
 from captures.lab.lldpd import lldpd
+from captures.lab.namespaces import Namespace
 from captures.lab.post import pcapng, wire
 from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
@@ -187,3 +188,64 @@ def lldp_cabled_as_planned(lab: Lab) -> None:
     lab.shows("lldp", 4)
     lab.proof("VLAN020", vlan=2503)
     lab.proof("PHYS009", 'lldp.port.id == "Gi1/0/7" || cdp')
+
+
+def _two_networks(lab: Lab, *, swapped: bool) -> tuple[Namespace, dict[str, str]]:
+    """A host with its address on eth0 and guests' traffic on eth1, and a switch with a network for each.
+
+    Returns the host and the MACs of its NICs by name.
+    """
+    fabric = Host(lab, "switch")
+    management, storage = fabric.bridge("vlan10"), fabric.bridge("vlan20")
+    machines = [
+        Machine(fabric, bridge, f"b8:59:9f:40:{n:02x}:0{last}", f"m{n}-{last}")
+        for n, bridge in ((1, management), (2, storage))
+        for last in (1, 2)
+    ]
+    for machine, ip in zip(machines, ("192.168.110.1", "192.168.110.12", "10.50.0.1", "10.50.0.12"), strict=True):
+        machine.address(ip, 24)
+        machine.ns.spawn("arping", "-b", "-q", "-I", "eth0", f"{ip.rpartition('.')[0]}.99")
+    host = lab.namespace("kvm1")
+    host.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+    macs = {}
+    for n, bridge in enumerate((storage, management) if swapped else (management, storage)):
+        name, port = f"eth{n}", f"kvm1-{n}"
+        veth(host, name, fabric.ns, port)
+        macs[name] = f"b8:59:9f:40:10:0{n}"
+        host.ip("link", "set", name, "address", macs[name])
+        fabric.ns.ip("link", "set", port, "master", bridge)
+        for where, interface in ((host, name), (fabric.ns, port)):
+            where.ip("link", "set", interface, "up")
+    host.ip("address", "add", "192.168.110.11/24", "dev", "eth0")
+    host.ip("address", "add", "10.60.0.11/24", "dev", "eth1")
+    return host, macs
+
+
+def _record_both(lab: Lab, host: Namespace, macs: dict[str, str], *targets: str) -> None:
+    with (
+        lab.record(host, "eth0", "nic", name="kvm1-eth0", steps=(wire((macs["eth0"],)),), linger=3),
+        lab.record(host, "eth1", "nic", name="kvm1-eth1", steps=(wire((macs["eth1"],)), pcapng), linger=3),
+    ):
+        for target in targets:
+            host.spawn("ping", "-q", "-i", "1", target)
+        time.sleep(10)
+
+
+@scenario
+def nic_cables_swapped(lab: Lab) -> None:
+    """The cables of a host's two NICs are swapped: it asks for its gateway at eth0, where the storage network is, and
+    the gateway is heard at eth1. Nothing speaks LLDP. Recorded at both NICs."""
+    host, macs = _two_networks(lab, swapped=True)
+    _record_both(lab, host, macs, "192.168.110.1")
+    lab.shows(f"arp.opcode == 1 && eth.src == {macs['eth0']}", 5)
+    lab.hides("arp.opcode == 2 && arp.src.proto_ipv4 == 192.168.110.1")
+    lab.fault("HYP009", "arp")
+
+
+@scenario
+def nic_cables_right_peer_off(lab: Lab) -> None:
+    """Both cables of a host are where they belong; it asks for its gateway, which answers, and for a machine that is
+    switched off. Recorded at both NICs. Healthy."""
+    host, macs = _two_networks(lab, swapped=False)
+    _record_both(lab, host, macs, "192.168.110.1", "192.168.110.77")
+    lab.shows("arp.opcode == 1 && arp.dst.proto_ipv4 == 192.168.110.77", 5)

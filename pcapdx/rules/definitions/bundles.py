@@ -1,6 +1,7 @@
 """What LACP says at a NIC: each actor's units, the run at their end that is out of sync, and who sent them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from dissectors.lacp import Lacp, LacpEnd
 from pcapdx.case import View
@@ -12,6 +13,8 @@ from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
 ActorKey = tuple[str, int, int]
+MOST_PORTS = 64
+"""A link has two ends and a bond a few links; who makes up more is not followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,8 @@ def actors(view: View) -> tuple[Actor, ...]:
     role = view.vantage.role
     if role is not None and not role.is_wire and role is not Role.ANY:
         return ()
-    return tuple(Actor(mac=units[0].frame.eth_src, units=tuple(units)) for units in _by_port(view).values())
+    ports = islice(_by_port(view).values(), MOST_PORTS)
+    return tuple(Actor(mac=units[0].frame.eth_src, units=tuple(units)) for units in ports)
 
 
 def _by_port(view: View) -> Mapping[ActorKey, Sequence[Seen[Lacp]]]:

@@ -20,6 +20,7 @@ _LINUX_NIC = re.compile(r"(eth\d+|en[ospx][\w.]+|em\d+|p\d+p\d+|bond\d+)")
 """How a Linux host calls its NICs; switches with Linux inside call their ports swp1 or Ethernet0."""
 _PORT_KIND = re.compile(r"(fa|gi|te|tw|fo|hu|eth|et|xe|ge|swp)[a-z-]*$")
 """FastEthernet, GigabitEthernet, TenGigE, TwentyFiveGigE, FortyGigE, HundredGigE and so on, as switches write them."""
+_PORT_NAME = re.compile(r"[A-Za-z]?[\w/:.-]{0,40}", re.ASCII)
 _PORT_MAC, _PORT_LOCAL = 3, 7
 _FULL_UNIT = 1400
 """An LLDP unit of so many bytes may have had no room for more VLANs."""
@@ -43,6 +44,11 @@ class Neighbour:
     first_ns: int
     filter: str
     """A display filter for its frames."""
+
+    @property
+    def argument(self) -> str:
+        """The port for a command line; ``PORT`` where its name is none that a switch would give."""
+        return self.port if self.port is not None and _PORT_NAME.fullmatch(self.port) else "PORT"
 
     @property
     def words(self) -> str:
@@ -91,7 +97,7 @@ def _told_by_lldp(view: View) -> Iterator[Neighbour]:
     for one in view.messages(Lldp):
         if one.message.ttl_s and not one.frame.tunnel:
             lldp = one.message
-            units.setdefault((one.frame.eth_src, lldp.chassis, lldp.system_name, lldp.port), []).append(one)
+            units.setdefault((one.frame.eth_src, lldp.chassis, lldp.port), []).append(one)
     for same in units.values():
         latest, lldp = same[-1], same[-1].message
         index = lldp.port_subtype == _PORT_MAC or (
@@ -106,7 +112,7 @@ def _told_by_lldp(view: View) -> Iterator[Neighbour]:
             port=lldp.port_name or lldp.port,
             names=tuple(name for name in names if name),
             native_vlan=lldp.port_vlan or None,
-            vlans=lldp.vlan_ids if latest.frame.wire_bytes < _FULL_UNIT else (),
+            vlans=lldp.vlan_ids if latest.frame.wire_bytes < _FULL_UNIT and not lldp.cut else (),
             frames=tuple(one.number for one in same),
             first_ns=same[0].ts_ns,
             filter=f"lldp && eth.src == {latest.frame.eth_src}",

@@ -3,7 +3,8 @@
 What it does
 ------------
 Holds what the switch port says of itself by LLDP or CDP against the port that the site profile plans for this NIC
-(``[[uplink]]`` with ``name``, ``switch`` and ``port``).
+(``[[uplink]]`` with ``name``, ``switch`` and ``port``). Without a plan, from captures of two NICs of one host: what a
+NIC asks for in vain speaks at the other NIC, among broadcasts of that very network.
 
 Why it matters
 --------------
@@ -15,22 +16,34 @@ Two cables swapped; NICs that changed their names with a kernel or firmware upda
 
 What else it could be
 ---------------------
-A profile that is out of date. Shortened names (Gi1/0/7), host names with a domain, and ports that tell no name but an
-index are no difference.
+A profile that is out of date. A network that is on both NICs on purpose: then it is heard at both. Shortened names
+(Gi1/0/7), host names with a domain, and ports that tell no name but an index are no difference.
 
 Next steps
 ----------
 Follow the cable, or change the plan.
 """
 
+import re
 from collections.abc import Iterator
+from itertools import permutations
 
-from pcapdx.case import View
+from dissectors.arp import Arp
+from pcapdx.case import Case, View
+from pcapdx.frame import BROADCAST_MAC
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.arp_dead import ArpDead, arp_silent, speaks
+from pcapdx.rules.definitions.local import is_local, remote_talkers
+from pcapdx.rules.definitions.macs import is_guest
+from pcapdx.rules.definitions.observable import filters
 from pcapdx.rules.definitions.switch_ports import Neighbour, neighbour, planned, same_port, same_system
-from pcapdx.rules.definitions.wording import cite
+from pcapdx.rules.definitions.windows import BURST
+from pcapdx.rules.definitions.wording import cite, in_vlan
 from pcapdx.site import Uplink
+from pcapdx.vantage import Role
+
+_NIC_OF_HOST = re.compile(r"((?P<host>.+)[-._])?(eth\d+|en[ospx][a-z0-9]+|em\d+|p\d+p\d+|nic\d+)")
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -42,6 +55,74 @@ def check(view: View) -> Iterator[Finding]:
     other_port = bool(plan.port) and same_port(plan.port, port.names) is False
     if other_switch or other_port:
         yield _finding(view, plan, port)
+
+
+def check_path(case: Case) -> Iterator[Finding]:
+    """What one NIC of a host asks for in vain is heard at its other NIC."""
+    wires = [one for one in case.views if one.vantage.role is not None and one.vantage.role.is_wire]
+    for asking, hearing in permutations(wires, 2):
+        if not _one_host(asking.name, hearing.name) or asking.vantage.role is Role.BOND:
+            continue
+        if filters(asking) or sum(one.sent for one in remote_talkers(asking)) < BURST:
+            continue  # it may hear nothing at all
+        for dead in arp_silent(asking):
+            if is_guest(dead.asker_mac) or is_local(asking, dead.asker_mac) is False or not dead.retried:
+                continue
+            if not speaks(hearing, dead.target_ip, dead.vlan, dead.vni, 0):
+                continue
+            at_home = {one.ip for one in asking.bindings if _near(one.ip, dead.target_ip)} - {dead.asker_ip}
+            frames = () if at_home else _of_network(hearing, dead)
+            if len(frames) >= BURST:
+                yield _elsewhere(asking, hearing, dead, frames)
+                break
+
+
+def _one_host(one: str, other: str) -> bool:
+    """By the captures' names: NICs alone (eth0 and eth1), or one host's name before them (kvm1-eth0 and kvm1-eth1)."""
+    mine, theirs = _NIC_OF_HOST.fullmatch(one), _NIC_OF_HOST.fullmatch(other)
+    return mine is not None and theirs is not None and mine["host"] == theirs["host"] and one != other
+
+
+def _near(ip: str, other: str) -> bool:
+    return ip.rpartition(".")[0] == other.rpartition(".")[0]
+
+
+def _of_network(view: View, dead: ArpDead) -> tuple[int, ...]:
+    """Broadcasts that came in from addresses of the network that is asked for, in the same VLAN."""
+    return tuple(
+        one.number
+        for one in view.messages(Arp)
+        if one.frame.vlan == dead.vlan
+        and one.frame.eth_dst_int == BROADCAST_MAC
+        and _near(one.message.sender_ip or "", dead.target_ip)
+        and is_local(view, one.frame.eth_src) is not True
+    )
+
+
+def _elsewhere(asking: View, hearing: View, dead: ArpDead, frames: tuple[int, ...]) -> Finding:
+    return RULE.finding(
+        subject=Subject(name=asking.name),
+        confidence=Confidence.LIKELY,
+        summary=(
+            f"{asking.name} asks for {dead.target_ip} in vain ({in_vlan(dead.vlan)}), and {hearing.name} hears it "
+            "among other broadcasts of that network: the cables or the names of the two NICs are swapped."
+        ),
+        evidence=(
+            cite(asking, dead.frames, f"{dead.asker_ip} asks for {dead.target_ip}; no reply"),
+            cite(hearing, frames, "broadcasts of the same network"),
+        ),
+        filter=f"arp.dst.proto_ipv4 == {dead.target_ip} || arp.src.proto_ipv4 == {dead.target_ip}",
+        first_ns=dead.first_ns,
+        last_ns=dead.last_ns,
+        alternatives=("the two captures are of different hosts", "one network is on both NICs on purpose"),
+        next_steps=(
+            NextStep(
+                where="this host",
+                command="lldpctl; ip -br addr; ip -br link; udevadm info -q property /sys/class/net/NIC",
+                meaning=f"whether {dead.asker_ip} should be on {hearing.name}, and which switch port each NIC is in",
+            ),
+        ),
+    )
 
 
 def _finding(view: View, plan: Uplink, port: Neighbour) -> Finding:
@@ -86,5 +167,6 @@ RULE = Rule(
     topic=Topic.HYPERVISOR_NIC,
     severity=Severity.ERROR,
     check=check,
+    check_path=check_path,
     explains=("VLAN001", "VLAN005", "VLAN006", "VLAN019", "VLAN021", "HYP008", "HYP010", "HYP011", "HOST001"),
 )

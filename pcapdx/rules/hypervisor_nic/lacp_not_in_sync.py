@@ -69,7 +69,7 @@ def _alone(view: View, actor: Actor, others: Sequence[Actor]) -> Finding:
     units = actor.lonely
     return RULE.finding(
         subject=Subject(mac=actor.mac),
-        severity=Severity.ERROR if in_bond and not works else Severity.WARNING,
+        severity=_severity(in_bond=in_bond, works=works),
         confidence=Confidence.CERTAIN if own is not None and not others else Confidence.LIKELY,
         summary=(
             f"{who} LACP ({actor.end.system} port {actor.end.port}) has no partner: "
@@ -86,6 +86,13 @@ def _alone(view: View, actor: Actor, others: Sequence[Actor]) -> Finding:
         limits=() if own is not None else ("the capture does not tell which end these units come from",),
         next_steps=_steps(view),
     )
+
+
+def _severity(*, in_bond: bool, works: bool) -> Severity:
+    """A switch lets a port without a partner work alone on purpose, for hosts that boot from the network."""
+    if in_bond:
+        return Severity.WARNING if works else Severity.ERROR
+    return Severity.INFO if works else Severity.WARNING
 
 
 def _unsynced(view: View, actor: Actor) -> Finding:

@@ -35,6 +35,7 @@ from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.observable import LINKTYPE_ETHERNET, filters
+from pcapdx.rules.definitions.switch_ports import switch_port
 from pcapdx.rules.definitions.two_way import answered_vlans
 from pcapdx.rules.definitions.windows import SECOND, TWO_PATHS
 from pcapdx.rules.definitions.wording import cite, duration, listed
@@ -89,7 +90,7 @@ def check(view: View) -> Iterator[Finding]:
                 meaning="no link, errors or no receive power: cable, transceiver or port",
             ),
             NextStep(
-                where="switch, port of this host",
+                where=switch_port(view),
                 command="show interfaces status err-disabled; show interfaces counters",
                 meaning="err-disabled or no frames out: the switch has shut the port",
             ),

@@ -27,6 +27,7 @@ Next steps
 Look at the host's memberships and at who is the querier.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from dissectors.arp import Arp, ArpExchange
@@ -42,11 +43,13 @@ from pcapdx.rules.definitions.arp_dead import speaks
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_TRIES, SECOND
 from pcapdx.rules.definitions.wording import cite, duration, listed, times
+from pcapdx.values import dataclass
 
 QUERIES = 2
 """Without a report for the group: a single answer may be lost."""
 SLACK = 1 * SECOND
-USED_FOR = 60 * SECOND
+MOST_QUERIES = 64
+USED_FOR = 30 * SECOND
 NO_QUERY = 260 * SECOND
 """Two query intervals of 125 s and a response time (RFC 3376, 8.4): members are forgotten then."""
 UNHEARD = 40 * SECOND
@@ -61,9 +64,12 @@ def check(view: View) -> Iterator[Finding]:
     queries, reports = view.messages(IgmpQuery), view.messages(IgmpReport)
     if not sent or not reports:
         return
+    asked = list(_asked(view, queries, reports))
     for (host, group), frames in sent.items():
-        missed = _unreported(view, host, group, queries, reports)
-        if len(missed) >= QUERIES and frames[-1].ts_ns - frames[0].ts_ns >= USED_FOR // 2:
+        if any(group in one.groups for one in asked) or frames[-1].ts_ns - frames[0].ts_ns < USED_FOR:
+            continue
+        missed = [one.query for one in asked if host in one.hosts]
+        if len(missed) >= QUERIES:
             yield _unserved(view, host, group, frames, missed)
     longest = max((frames[-1].ts_ns - frames[0].ts_ns for frames in sent.values()), default=0)
     if not queries and longest >= NO_QUERY and view.duration_ns >= NO_QUERY:
@@ -87,21 +93,28 @@ def _is_group(ip: str) -> bool:
     return ip.split(".", 1)[0] in {str(first) for first in range(224, 240)}
 
 
-def _unreported(
-    view: View, host: str, group: str, queries: Sequence[Seen[IgmpQuery]], reports: Sequence[Seen[IgmpReport]]
-) -> list[Seen[IgmpQuery]]:
-    """Queries that the host answered for other groups while nobody answered for this one."""
-    missed = []
-    for query in queries:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A general query that had its time, and what was answered."""
+
+    query: Seen[IgmpQuery]
+    groups: frozenset[str]
+    hosts: frozenset[str | None]
+    """Those that answered for any group."""
+
+
+def _asked(view: View, queries: Sequence[Seen[IgmpQuery]], reports: Sequence[Seen[IgmpReport]]) -> Iterator[Asked]:
+    times_ns = [one.ts_ns for one in reports]
+    for query in [one for one in queries if one.message.general][:MOST_QUERIES]:
         end_ns = query.ts_ns + query.message.response_ms * 1_000_000 + SLACK
-        if not query.message.general or view.last_ns < end_ns:
-            continue
-        answers = [one for one in reports if query.ts_ns <= one.ts_ns <= end_ns]
-        if any(group in one.message.joined for one in answers):
-            return []
-        if any(one.frame.src == host and one.message.joined for one in answers):
-            missed.append(query)
-    return missed
+        answers = reports[bisect_left(times_ns, query.ts_ns) : bisect_right(times_ns, end_ns)]
+        joining = [one for one in answers if one.message.joined]
+        if view.last_ns >= end_ns:
+            yield Asked(
+                query=query,
+                groups=frozenset(group for one in joining for group in one.message.joined),
+                hosts=frozenset(one.frame.src for one in joining),
+            )
 
 
 def _unserved(view: View, host: str, group: str, frames: Sequence[Frame], missed: Sequence[Seen[IgmpQuery]]) -> Finding:

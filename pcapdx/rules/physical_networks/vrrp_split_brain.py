@@ -44,6 +44,8 @@ from pcapdx.vantage import Role
 LASTING = 10 * SECOND
 """A change of masters, forth and back, is over by then: three advertisements and the skew time are missed."""
 TURNS = 4
+MOST_MASTERS = 8
+"""Those that sent most; a group of routers is two or three."""
 Router = tuple[tuple[int, int, int], int, int, int]
 """Segment, capture interface, IP version, virtual router id."""
 
@@ -96,16 +98,18 @@ def check(view: View) -> Iterator[Finding]:
 
 def check_path(case: Case) -> Iterator[Finding]:
     """Each of two captures has one master, and they are not the same."""
-    alone = [
-        (router, masters[0]) for view in case.views for router, masters in _masters(view).items() if len(masters) == 1
-    ]
-    for (router, one), (another, other) in combinations(alone, 2):
-        same = router[0] == another[0] and router[2:] == another[2:] and one.view is not other.view
-        both_ns = min(one.last_ns, other.last_ns) - max(one.first_ns, other.first_ns)
-        if not same or not router[0][0] or both_ns < LASTING or _one_machine(one, other) or one.ip == other.ip:
-            continue
-        if one.addresses == other.addresses and _one_network(one, other):
-            yield _finding(router[0][0], one, other, ())
+    alone: dict[tuple[tuple[int, int, int], int, int], list[Master]] = {}
+    for view in case.views:
+        for (segment, _, version, vrid), masters in _masters(view).items():
+            if len(masters) == 1 and segment[0]:
+                alone.setdefault((segment, version, vrid), []).append(masters[0])
+    for (segment, _, _), masters in alone.items():
+        for one, other in combinations(masters, 2):
+            both_ns = min(one.last_ns, other.last_ns) - max(one.first_ns, other.first_ns)
+            if one.view is other.view or both_ns < LASTING or _one_machine(one, other) or one.ip == other.ip:
+                continue
+            if one.addresses == other.addresses and _one_network(one, other):
+                yield _finding(segment[0], one, other, ())
 
 
 def _masters(view: View) -> Mapping[Router, Sequence[Master]]:
@@ -119,7 +123,10 @@ def _masters(view: View) -> Mapping[Router, Sequence[Master]]:
         router = frame.segment, frame.interface, message.ip_version, message.vrid
         sent.setdefault(router, {}).setdefault(frame.src, []).append(one)
     return {
-        router: [Master(view=view, ip=ip, mac=all_[0].frame.eth_src, sent=tuple(all_)) for ip, all_ in senders.items()]
+        router: [
+            Master(view=view, ip=ip, mac=every[0].frame.eth_src, sent=tuple(every))
+            for ip, every in sorted(senders.items(), key=lambda one: -len(one[1]))[:MOST_MASTERS]
+        ]
         for router, senders in sent.items()
     }
 

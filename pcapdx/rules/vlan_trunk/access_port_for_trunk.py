@@ -31,6 +31,7 @@ from pcapdx.rule import Rule
 from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
+from pcapdx.rules.definitions.switch_ports import switch_port
 from pcapdx.rules.definitions.two_way import answered_vlans
 from pcapdx.rules.definitions.windows import SECOND, TWO_PATHS
 from pcapdx.rules.definitions.wording import cite, duration, listed
@@ -108,7 +109,7 @@ def _finding(view: View, asking: dict[int, Asking], untagged: Sequence[Talker], 
                 meaning="names the switch and the port it is plugged into",
             ),
             NextStep(
-                where="switch, port of this host",
+                where=switch_port(view),
                 command="show interfaces switchport; show interfaces trunk",
                 meaning=f"mode access: make it a trunk that allows {vlans}",
             ),

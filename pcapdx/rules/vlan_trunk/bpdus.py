@@ -17,7 +17,8 @@ whose units the host's bridge passes on.
 
 What else it could be
 ---------------------
-The switch's own units, which come in: a unit counts only where the capture tells that it left. Silence for another
+The switch's own units, which come in: a unit counts where the capture tells that it left, or where its sender speaks IP
+as machines do (of a host a remark, then). Silence for another
 reason: then the host has sent its units for long before.
 
 Next steps
@@ -33,7 +34,7 @@ from pcapdx.dissect import Seen
 from pcapdx.frame import SENT
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.local import is_local, told_by_padding
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.switch_ports import switch_port
@@ -55,7 +56,24 @@ def check(view: View) -> Iterator[Finding]:
         by_sender.setdefault(one.frame.eth_src or "", []).append(one)
     for mac, units in by_sender.items():
         if len(units) >= REPETITION or shut is not None:
-            yield _sends(view, mac, units)
+            yield _sends(view, mac, units, sure=True)
+    if not by_sender:
+        yield from _of_machines(view)
+
+
+def _of_machines(view: View) -> Iterator[Finding]:
+    """Where the capture tells no direction: units of a MAC that also speaks as machines do, and switch ports do not."""
+    role = view.vantage.role
+    if role is None or not role.is_wire or told_by_padding(view) or any(one.out or one.into for one in view.talkers):
+        return
+    speaking = {one.mac for one in view.bindings}
+    by_sender: dict[str, list[Seen[Bpdu]]] = {}
+    for one in view.messages(Bpdu):
+        if one.frame.eth_src in speaking and not one.frame.tunnel:
+            by_sender.setdefault(one.frame.eth_src or "", []).append(one)
+    for mac, units in by_sender.items():
+        if len(units) >= REPETITION:
+            yield _sends(view, mac, units, sure=False)
 
 
 def check_guard(view: View) -> Iterator[Finding]:
@@ -135,16 +153,19 @@ def _shut_ns(view: View) -> int | None:
     return last_ns
 
 
-def _sends(view: View, mac: str, units: Sequence[Seen[Bpdu]]) -> Finding:
-    who = f"The guest {mac}" if is_guest(mac) else f"This host ({mac})"
+def _sends(view: View, mac: str, units: Sequence[Seen[Bpdu]], *, sure: bool) -> Finding:
+    who = f"The guest {mac}" if is_guest(mac) else f"This host ({mac})" if sure else f"The machine {mac}"
+    to = " to the switch" if sure else ""
     bridges = listed(dict.fromkeys(one.message.bridge.text for one in units if one.message.bridge is not None))
     as_bridge = f" as bridge {bridges}" if bridges else ""
     return SENDS.finding(
         subject=Subject(mac=mac),
-        confidence=Confidence.CERTAIN,
-        summary=f"{who} sends spanning tree units to the switch{as_bridge}, {times(len(units))} in this capture.",
-        evidence=(cite(view, (one.number for one in units), "bridge protocol data units on their way out"),),
+        severity=Severity.WARNING if sure or is_guest(mac) else Severity.INFO,
+        confidence=Confidence.CERTAIN if sure else Confidence.POSSIBLE,
+        summary=f"{who} sends spanning tree units{to}{as_bridge}, {times(len(units))} in this capture.",
+        evidence=(cite(view, (one.number for one in units), f"bridge protocol data units of {mac}"),),
         filter=f"stp && eth.src == {mac}",
+        limits=() if sure else ("the capture does not tell whether they left here or came in",),
         first_ns=units[0].ts_ns,
         last_ns=units[-1].ts_ns,
         alternatives=("a host that is meant to be a bridge of the fabric, with two uplinks that are no bond",),

@@ -4,8 +4,8 @@ What it does
 ------------
 Compares what control protocols say with the tags on the wire. PVST+ units name the VLAN they were sent in: one that
 comes tagged otherwise has changed its VLAN on the way. LLDP and CDP name the native VLAN of the switch port: where it
-is one that this host tags, and its requests there are answered untagged or not at all, the two ends disagree. The site
-profile may say which native VLAN the port should have.
+is one that this host tags, and its requests there are answered untagged or not at all, the two ends disagree. The ports
+of one bond's members must have the same one, and the site profile may say which.
 
 Why it matters
 --------------
@@ -26,19 +26,24 @@ Compare the native VLAN of both ends of the trunk, and the tags that the host us
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from dissectors.stp import Bpdu
-from pcapdx.case import View
+from pcapdx.case import Case, View
 from pcapdx.dissect import Seen
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.bundles import actors
 from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.observable import tags_observable
 from pcapdx.rules.definitions.switch_ports import Neighbour, neighbours, planned, switch_port
+from pcapdx.rules.definitions.two_way import answered_vlans
 from pcapdx.rules.definitions.wording import cite, listed, times
 from pcapdx.rules.vlan_trunk.transmit_only import unanswered
+from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
+MOST_PAIRS = 16
 UNITS = 2
 """A single unit may be one that was sent while the port was being set up."""
 
@@ -58,13 +63,67 @@ def check(view: View) -> Iterator[Finding]:
         yield from _against_traffic(view, port, port.native_vlan)
 
 
+def check_path(case: Case) -> Iterator[Finding]:
+    """Members of one bond whose switch ports have different native VLANs."""
+    told = [(view, native) for view in case.views if (native := _native(view)) is not None]
+    for (view, mine), (other_view, theirs) in combinations(told, 2):
+        if mine.vlan != theirs.vlan and _one_bond(view, other_view):
+            yield RULE.finding(
+                subject=Subject(),
+                confidence=Confidence.LIKELY,
+                summary=(
+                    f"The switch ports of one bond have different native VLANs: {mine.vlan} at {view.name} "
+                    f"({mine.by}), {theirs.vlan} at {other_view.name} ({theirs.by})."
+                ),
+                evidence=(
+                    cite(view, mine.frames, f"native VLAN {mine.vlan}"),
+                    cite(other_view, theirs.frames, f"native VLAN {theirs.vlan}"),
+                ),
+                filter="lldp || cdp || stp.pvst.origvlan",
+                alternatives=("the two NICs belong to two bonds",),
+                next_steps=_steps(view, f"{mine.vlan} and {theirs.vlan}"),
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Native:
+    vlan: int
+    by: str
+    frames: tuple[int, ...]
+
+
+def _native(view: View) -> _Native | None:
+    """The native VLAN of this NIC's switch port, by LLDP, CDP, or untagged PVST+ units."""
+    for port in neighbours(view):
+        if port.native_vlan is not None:
+            return _Native(vlan=port.native_vlan, by=f"{port.protocol} of {port.words}", frames=port.frames)
+    if view.vantage.role is None or not view.vantage.role.is_wire:
+        return None
+    units = [
+        one for one in view.messages(Bpdu) if one.message.pvst_vlan and not (one.frame.tag_count or one.frame.tunnel)
+    ]
+    vlans = {one.message.pvst_vlan for one in units}
+    if len(vlans) != 1 or len(units) < UNITS:
+        return None
+    return _Native(vlan=vlans.pop() or 0, by="untagged PVST+", frames=tuple(one.number for one in units))
+
+
+def _one_bond(view: View, other: View) -> bool:
+    """Both are told to be a bond's, or LACP says so."""
+    shared = {(one.end.system, one.end.key) for one in actors(view)} & {
+        (one.end.system, one.end.key) for one in actors(other)
+    }
+    return bool(shared) or (view.vantage.role is Role.BOND and other.vantage.role is Role.BOND)
+
+
 def _of_units(view: View) -> Iterator[Finding]:
     units: dict[tuple[int, int], list[Seen[Bpdu]]] = {}
     for one in view.messages(Bpdu):
         said, frame = one.message.pvst_vlan, one.frame
         if said and frame.vlan and frame.tag_count == 1 and not frame.tunnel and said != frame.vlan:
             units.setdefault((said, frame.vlan), []).append(one)
-    for (said, vlan), wrong in units.items():
+    worst = sorted(units.items(), key=lambda one: -len(one[1]))[:MOST_PAIRS]
+    for (said, vlan), wrong in worst:
         if len(wrong) >= UNITS:
             yield _crossed(view, said, vlan, wrong)
 
@@ -106,6 +165,8 @@ def _against_plan(view: View, port: Neighbour, expected: int) -> Finding:
 
 def _against_traffic(view: View, port: Neighbour, native: int) -> Iterator[Finding]:
     """The host tags what the switch has untagged."""
+    if native in answered_vlans(view):
+        return
     asking = unanswered(view, native)
     crossed = [one for one in crossings(view) if one.asked == native and not one.answered and not one.went_on]
     if asking is None and not (len(crossed) >= UNITS and any(one.asked_again for one in crossed)):
@@ -158,6 +219,7 @@ RULE = Rule(
     topic=Topic.VLAN_TRUNK,
     severity=Severity.WARNING,
     check=check,
+    check_path=check_path,
     explains=(
         "VLAN001",
         "VLAN004",

@@ -54,6 +54,8 @@ TOGETHER = 2 * SECOND
 HELLO = 4 * SECOND
 """A hello time and its jitter twice: a unit that says that the port forwards comes as late as that."""
 PEERS = 2
+MOST_WAITS = 16
+"""Of ports in a capture that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,21 +81,68 @@ def check(view: View) -> Iterator[Finding]:
     units = [
         one for one in view.messages(Bpdu) if not one.frame.tunnel and is_local(view, one.frame.eth_src) is not True
     ]
+    told = _told_by_flags(view, units)
+    if told is not None:
+        yield _finding(view, *told, sure=True)
+        return
     dark = _dark(view) if units else None
     if dark is None:
         return
     within = [one for one in units if dark.first_ns - TOGETHER <= one.ts_ns <= dark.opened_ns]
     if len(within) < REPETITION or any(one.message.forwards for one in within if one.ts_ns < dark.opened_ns - HELLO):
         return
-    waiting = [one for one in within if one.message.forwards is False and one.message.role == "designated"]
-    forwarding = any(one.message.forwards for one in units if abs(one.ts_ns - dark.opened_ns) <= HELLO)
-    by_flags = forwarding and len(waiting) >= REPETITION and waiting[-1].ts_ns - waiting[0].ts_ns >= SHORTEST - TOGETHER
-    answered = _answered_at_once(view, dark)
-    if by_flags or _by_time(view, dark, len(answered)):
-        yield _finding(view, dark, waiting or within, answered, sure=by_flags)
+    if _by_time(view, dark):
+        yield _finding(view, dark, within, sure=False)
 
 
-def _by_time(view: View, dark: Dark, answered: int) -> bool:
+def _told_by_flags(view: View, units: Sequence[Seen[Bpdu]]) -> tuple[Dark, Sequence[Seen[Bpdu]]] | None:
+    """A port whose rapid units say that it does not forward, and then that it does, while this host asks in vain."""
+    ports: dict[tuple[object, ...], list[Seen[Bpdu]]] = {}
+    for one in units:
+        ports.setdefault((one.frame.eth_src, one.frame.vlan, one.message.port, one.message.pvst_vlan), []).append(one)
+    looked_at = 0
+    for port in ports.values():
+        waiting: list[Seen[Bpdu]] = []
+        for one in port:
+            if one.message.forwards is False and one.message.role == "designated":
+                waiting.append(one)
+                continue
+            long = len(waiting) >= REPETITION and one.ts_ns - waiting[0].ts_ns >= SHORTEST
+            if one.message.forwards and long and looked_at < MOST_WAITS:
+                looked_at += 1
+                dark = _asked_meanwhile(view, waiting, one.ts_ns)
+                if dark is not None:
+                    return dark, waiting
+            waiting = []
+    return None
+
+
+def _asked_meanwhile(view: View, waiting: Sequence[Seen[Bpdu]], opened_ns: int) -> Dark | None:
+    """What was asked in vain while a port waited; None where anything was answered, or too little was asked."""
+    first_ns = waiting[0].ts_ns
+    # a unit for one VLAN speaks of that VLAN's frames only
+    only = waiting[0].frame.vlan if waiting[0].message.pvst else None
+    arp = [one for one in view.exchanges(ArpExchange) if only in (None, one.vlan) and one.vni is None]
+    dhcp = [one for one in view.exchanges(DhcpExchange) if only in (None, one.vlan) and one.vni is None]
+    answers = [
+        *(reply for one in arp for reply in one.replies),
+        *(sent for one in dhcp for sent in one.server_messages),
+    ]
+    if any(first_ns + TOGETHER < one.ts_ns < opened_ns - HELLO for one in answers):
+        return None
+    asked = sorted(one for one in _asked(view) if first_ns <= one[0] < opened_ns and only in (None, one[4]))
+    if len(asked) < REPETITION:
+        return None
+    return Dark(
+        asked=tuple(one[:2] for one in asked),
+        targets=frozenset(one[2] for one in asked if one[2]),
+        first_ns=first_ns,
+        opened_ns=opened_ns,
+        own=True,
+    )
+
+
+def _by_time(view: View, dark: Dark) -> bool:
     """Whether the time alone tells: long enough, ended for many at once, and nothing else heard in between."""
     if not dark.own or dark.opened_ns - dark.first_ns < SHORTEST_BY_TIME:
         return False
@@ -105,6 +154,7 @@ def _by_time(view: View, dark: Dark, answered: int) -> bool:
         for one in view.messages(kind)
         if dark.opened_ns <= one.ts_ns <= dark.opened_ns + TOGETHER and is_local(view, one.frame.eth_src) is False
     }
+    answered = len(_answered_at_once(view, dark))
     if answered < PEERS and not (answered and len(woken) >= REPETITION):
         return False
     sides = view.flows.sides
@@ -132,24 +182,24 @@ def _dark(view: View) -> Dark | None:
             continue
         return Dark(
             asked=tuple(one[:2] for one in within),
-            targets=frozenset(target for _, _, target, _ in within if target),
+            targets=frozenset(target for _, _, target, _, _ in within if target),
             first_ns=within[0][0],
             opened_ns=opened,
-            own=all(own for _, _, _, own in within),
+            own=all(own for _, _, _, own, _ in within),
         )
     return None
 
 
-def _asked(view: View) -> Iterator[tuple[int, int, str, bool]]:
-    """Requests that left by this NIC, or may have: time, frame, the address asked for by ARP, whether they did."""
+def _asked(view: View) -> Iterator[tuple[int, int, str, bool, int]]:
+    """Requests that left by this NIC, or may have: time, frame, address asked for by ARP, whether they did, VLAN."""
     for arp in view.exchanges(ArpExchange):
         local = is_local(view, arp.asker_mac)
         if arp.vni is None and arp.asker_ip != "0.0.0.0" and local is not False:
-            yield from ((one.ts_ns, one.number, arp.target_ip, local is True) for one in arp.requests)
+            yield from ((one.ts_ns, one.number, arp.target_ip, local is True, arp.vlan) for one in arp.requests)
     for dhcp in view.exchanges(DhcpExchange):
         if dhcp.vni is None and is_local(view, dhcp.chaddr) is not False:
             # a client that came from elsewhere would be heard, and its frames are too long to tell
-            yield from ((one.ts_ns, one.number, "", True) for one in dhcp.discovers)
+            yield from ((one.ts_ns, one.number, "", True, dhcp.vlan) for one in dhcp.discovers)
 
 
 def _heard_ns(view: View) -> Iterator[int]:
@@ -163,12 +213,7 @@ def _heard_ns(view: View) -> Iterator[int]:
             if mac is not None and not one.frame.tunnel and _came_in(mac, senders.get(mac), asking):
                 yield one.ts_ns
     for talker in view.talkers:
-        if (
-            talker.sent
-            and talker.vni is None
-            and senders.get(talker.mac) is False
-            and not _only_control(view, talker.mac)
-        ):
+        if talker.sent and talker.vni is None and senders.get(talker.mac) is False and talker.mac in _speaking(view):
             yield from (moment for moment in (talker.first_ns, talker.last_ns) if moment is not None)
 
 
@@ -176,11 +221,11 @@ def _came_in(mac: str, local: bool | None, asking: frozenset[str]) -> bool:
     return local is False or (local is None and mac not in asking)
 
 
-def _only_control(view: View, mac: str) -> bool:
-    """Whether a sender may have sent nothing but control protocols: no IP, no address, no unicast."""
-    mine = [one for one in view.talkers if one.mac == mac and one.sent]
-    bound = any(one.mac == mac for one in view.bindings)
-    return not bound and all(not one.ip_frames and one.sent == one.broadcasts for one in mine)
+@once_a_view
+def _speaking(view: View) -> frozenset[str]:
+    """Senders of more than control protocols: of IP, of ARP, or of unicast frames."""
+    more = {one.mac for one in view.talkers if one.ip_frames or one.sent > one.broadcasts}
+    return frozenset(more | {one.mac for one in view.bindings})
 
 
 def _answered_at_once(view: View, dark: Dark) -> list[tuple[str, int]]:
@@ -199,9 +244,8 @@ def _answered_at_once(view: View, dark: Dark) -> list[tuple[str, int]]:
     return list(found.items())
 
 
-def _finding(
-    view: View, dark: Dark, units: Sequence[Seen[Bpdu]], answered: Sequence[tuple[str, int]], *, sure: bool
-) -> Finding:
+def _finding(view: View, dark: Dark, units: Sequence[Seen[Bpdu]], *, sure: bool) -> Finding:
+    answered = _answered_at_once(view, dark)
     waited = duration(dark.opened_ns - dark.first_ns)
     bridge = next((one.message.bridge.mac for one in units if one.message.bridge is not None), "")
     said = (

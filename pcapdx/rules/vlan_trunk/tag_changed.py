@@ -36,6 +36,7 @@ from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.networks import vlans_of_network
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.path import Leg, every_leg
+from pcapdx.rules.definitions.switch_ports import switch_port
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.vantage import Role
@@ -183,7 +184,7 @@ def next_steps(view: View, vlan: int) -> tuple[NextStep, ...]:
     """Where a tag may have been changed."""
     return (
         NextStep(
-            where="switch, port of this host",
+            where=switch_port(view),
             command="show interfaces trunk; show interfaces switchport",
             meaning=f"VLAN {vlan} must be tagged there: not the port's native VLAN, and not mapped to another",
         ),

@@ -35,6 +35,7 @@ from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
+from pcapdx.rules.definitions.switch_ports import neighbour, switch_port
 from pcapdx.rules.definitions.two_way import answered_vlans
 from pcapdx.rules.definitions.windows import ARP_AFTER, BURST, DHCP_SPREAD, DHCP_TRIES, TWO_PATHS
 from pcapdx.rules.definitions.wording import at_least, cite, duration, listed, times
@@ -200,7 +201,9 @@ def next_steps(view: View, vlan: int) -> tuple[NextStep, ...]:
             meaning=f"none of these requests arrives: the switch loses VLAN {vlan} between the two ports",
         ),
         NextStep(
-            where="switch, ports of both hosts",
+            where=f"{switch_port(view)}, and the other host's port"
+            if neighbour(view)
+            else "switch, ports of both hosts",
             command=f"show interfaces trunk; show vlan id {vlan}",
             meaning=f"{vlan} must be allowed, active and forwarding on both ports",
         ),

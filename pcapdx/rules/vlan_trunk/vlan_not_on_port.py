@@ -80,7 +80,7 @@ def _finding(view: View, vlan: int, asking: Asking, port: Neighbour, working: se
         next_steps=(
             NextStep(
                 where=f"switch {port.system or port.mac}",
-                command=f"show interfaces {port.port} trunk; show vlan id {vlan}",
+                command=f"show interfaces {port.argument} trunk; show vlan id {vlan}",
                 meaning=f"{vlan} must be allowed, active and forwarding on {port.port}; add it where it is not",
             ),
             NextStep(

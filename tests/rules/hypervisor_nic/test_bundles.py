@@ -54,6 +54,7 @@ def test_a_link_that_works_without_a_partner(tmp_path: Path) -> None:
     tape = lonely(0, 1, 31, 61).add(2, arp_request(GUEST, "10.0.0.1", "10.0.0.9"))
     tape.add(2.01, arp_reply(FAR, "10.0.0.9", GUEST, "10.0.0.1"), wire=True)
     assert tape.finding(tmp_path, "HYP010", role=Role.BOND).severity is Severity.WARNING
+    assert tape.finding(tmp_path, "HYP010", role=Role.NIC).severity is Severity.INFO
 
 
 @pytest.mark.parametrize("moments", [(0, 30), (0, 1, 2, 3, 4, 5, 6, 7, 8)], ids=["two units", "just linked"])

@@ -56,6 +56,15 @@ def test_where_nothing_is_padded_nobody_is_this_host(tmp_path: Path) -> None:
     assert not tape.findings(tmp_path, "VLAN010", role=Role.NIC)
 
 
+@pytest.mark.parametrize(("mac", "severity"), [(GUEST, Severity.WARNING), (NIC, Severity.INFO)])
+def test_a_machine_that_bridges_where_nothing_is_padded(tmp_path: Path, mac: str, severity: Severity) -> None:
+    tape = Tape()
+    for n in range(6):
+        tape.add(2 * n, bpdu(mac)).add(n, arp_request(mac, "10.1.1.7", f"10.1.1.{60 + n}"))
+    assert tape.finding(tmp_path, "VLAN010", role=Role.NIC).severity is severity
+    assert not tape.findings(tmp_path, "VLAN010", role=Role.TAP)
+
+
 def guarded(*, heard_until: int, first_unit_s: float, seconds: int = 40) -> Tape:
     tape = chatting(seconds, far_until=heard_until)
     for n in range(int(seconds - first_unit_s) // 2):
@@ -152,6 +161,17 @@ def test_its_own_units_make_it_certain(tmp_path: Path) -> None:
     """Then one peer is enough, and half the time."""
     found = waiting(14, peers=1, version=2).finding(tmp_path, "VLAN009", role=Role.NIC)
     assert found.confidence is Confidence.CERTAIN
+
+
+def test_its_own_units_where_nothing_is_padded(tmp_path: Path) -> None:
+    tape = Tape()
+    for n in range(16):
+        tape.add(n, arp_request(GUEST, "10.1.1.7", "10.1.1.41"))
+        tape.add(2 * n, bpdu(SWITCH, flags=FORWARDS if n > 7 else DISCARDS, version=2))
+    tape.add(16.5, arp_reply(FAR, "10.1.1.41", GUEST, "10.1.1.7"))
+    assert tape.finding(tmp_path, "VLAN009", role=Role.NIC).confidence is Confidence.CERTAIN
+    tape.add(8, arp_reply(FAR, "10.1.1.41", GUEST, "10.1.1.7"))
+    assert not tape.findings(tmp_path, "VLAN009", role=Role.NIC)
 
 
 @pytest.mark.parametrize(

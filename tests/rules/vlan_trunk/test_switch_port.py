@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+from scapy.utils import wrpcap
 
+from pcapdx.diagnose import analyze
 from pcapdx.model import Confidence, Severity
 from pcapdx.rules.definitions.switch_ports import same_port, same_system
 from pcapdx.site import Site, Uplink
-from pcapdx.vantage import Role
-from tests.rules.build import Tape, arp_reply, arp_request, discover
-from tests.rules.control import NIC, cdp, lldp
+from pcapdx.vantage import CaptureArgument, Role
+from tests.rules.build import Tape, arp_reply, arp_request, discover, plugins
+from tests.rules.control import NIC, cdp, lldp, pvst
 
 GUEST, NEAR, FAR = "02:01:00:cc:00:16", "02:01:00:cd:00:16", "02:01:00:cd:00:17"
 
@@ -110,6 +112,75 @@ def test_no_difference(tmp_path: Path, unit: object, site: Site) -> None:
     assert not tape.findings(tmp_path, "HYP009", role=Role.NIC, site=site)
 
 
+def two_nics(first: Tape, second: Tape, folder: Path, names: tuple[str, str], role: Role = Role.NIC) -> set[str]:
+    """Codes found in captures of two NICs."""
+    arguments = []
+    for name, tape in zip(names, (first, second), strict=True):
+        wrpcap(str(folder / name), tape.packets, linktype=1)
+        arguments.append(CaptureArgument(name=name, role=role, path=str(folder / name), named=True))
+    found = analyze(arguments, plugins(), strict=True).diagnosed.findings
+    return {one.finding.code for one in found if one.finding.severity is not Severity.INFO}
+
+
+def asking_in_vain() -> Tape:
+    """The host itself asks for its gateway at a NIC where another network is heard."""
+    tape = Tape()
+    for n in range(5):
+        tape.add(n, arp_request(NIC, "10.0.0.11", "10.0.0.1"))
+        tape.add(n + 0.5, arp_request(FAR, "10.9.0.7", f"10.9.0.{20 + n}"), wire=True)
+        tape.add(n + 0.6, arp_reply(FAR, "10.9.0.7", "b8:59:9f:00:00:02", "10.9.0.8"), wire=True)
+        tape.add(n + 0.7, arp_reply("b8:59:9f:00:00:02", "10.9.0.8", FAR, "10.9.0.7"))
+    return tape.add(9, arp_request(FAR, "10.9.0.7", "10.9.0.99"), wire=True)
+
+
+def hearing(*, gateway: bool = True, network: str = "10.0.0") -> Tape:
+    """At the other NIC the gateway asks for others."""
+    tape = Tape()
+    for n in range(6):
+        who = 1 if gateway else 3
+        tape.add(n, arp_request("00:1c:73:00:00:99", f"{network}.{who}", f"{network}.{60 + n}"), wire=True)
+    return tape
+
+
+@pytest.mark.parametrize("names", [("kvm1-eth0", "kvm1-eth1"), ("eth0", "eth1"), ("kvm1.ens3f0", "kvm1.ens3f1")])
+def test_what_a_nic_asks_for_is_at_the_other_one(tmp_path: Path, names: tuple[str, str]) -> None:
+    assert two_nics(asking_in_vain(), hearing(), tmp_path, names) == {"HYP009"}
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        (hearing(), ("kvm1-eth0", "kvm2-eth0")),
+        (hearing(), ("first", "second")),
+        (hearing(gateway=False), ("eth0", "eth1")),
+        (hearing(network="10.7.0"), ("eth0", "eth1")),
+    ],
+    ids=["two hosts", "who knows", "not the one asked for", "another network"],
+)
+def test_nics_that_are_not_swapped(tmp_path: Path, other: Tape, names: tuple[str, str]) -> None:
+    assert "HYP009" not in two_nics(asking_in_vain(), other, tmp_path, names)
+
+
+def test_a_network_that_is_on_both(tmp_path: Path) -> None:
+    both = asking_in_vain().add(3, arp_request("00:1c:73:00:00:98", "10.0.0.7", "10.0.0.8"), wire=True)
+    assert "HYP009" not in two_nics(both, hearing(), tmp_path, ("eth0", "eth1"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "role", "count"),
+    [
+        (lldp(native=1), lldp("00:1c:73:00:00:08", port="Ethernet1/8", native=5), Role.BOND, 1),
+        (lldp(native=1), lldp("00:1c:73:00:00:08", port="Ethernet1/8", native=1), Role.BOND, 0),
+        (lldp(native=1), lldp("00:1c:73:00:00:08", port="Ethernet1/8", native=5), Role.NIC, 0),
+        (cdp(native=1), pvst(5), Role.BOND, 1),
+    ],
+    ids=["they differ", "they are alike", "no bond", "by CDP and PVST+"],
+)
+def test_native_vlans_of_a_bond(tmp_path: Path, first: object, second: object, role: Role, count: int) -> None:
+    one, other = (Tape().add(0, unit).add(1, unit) for unit in (first, second))  # type: ignore[arg-type] # scapy's is Any
+    assert len(two_nics(one, other, tmp_path, ("eth0", "eth1"), role)) == count
+
+
 @pytest.mark.parametrize(
     ("planned", "told", "same"),
     [
@@ -136,6 +207,11 @@ def test_names_of_ports(planned: str, told: str, same: bool | None) -> None:
 def test_any_name_of_the_port_will_do() -> None:
     assert same_port("ge-0/0/7", ("528", "ge-0/0/7")) is True
     assert same_port("ge-0/0/7", ()) is None
+
+
+def test_a_name_that_is_no_ports_stays_out_of_commands(tmp_path: Path) -> None:
+    found = trunk().add(3, lldp(port="x; reboot", vlans=(1, 101))).finding(tmp_path, "VLAN021", role=Role.NIC)
+    assert found.next_steps[0].command.startswith("show interfaces PORT trunk")
 
 
 def test_names_of_systems() -> None:
