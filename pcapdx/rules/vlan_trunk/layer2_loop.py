@@ -159,6 +159,8 @@ RULE = Rule(
     explains=(
         "VLAN007",
         "HYP015",
+        "HYP016",
+        "HYP020",
         "VLAN019",
         "DHCP020",
         "DHCP001",
