@@ -28,6 +28,7 @@ NAMES = 300
 SERVER_NAMES = 20
 BEGIN_NS = 1_780_000_000_000_000_000
 CONCURRENT = 400
+SMALL_EVERY = 11
 
 
 @dataclass(slots=True)
@@ -45,14 +46,14 @@ def main() -> None:
     write(options.file, options.frames, options.flows)
 
 
-def write(path: Path, frames: int, flows: int) -> None:
-    """Writes a nanosecond pcap of about this many frames."""
+def write(path: Path, frames: int, flows: int, small_every: int = SMALL_EVERY) -> None:
+    """Writes a nanosecond pcap of about this many frames, one of DNS, ARP and DHCP after ``small_every`` others."""
     generator = random.Random(20240101)
     step = 120_000_000_000 // frames
     written, now = 0, BEGIN_NS
     with path.open("wb", buffering=1 << 20) as file:
         file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
-        for frame in _traffic(generator, frames, flows):
+        for frame in _traffic(generator, frames, flows, small_every):
             file.write(struct.pack("<IIII", now // 1_000_000_000, now % 1_000_000_000, len(frame), len(frame)))
             file.write(frame)
             written += 1
@@ -61,9 +62,9 @@ def write(path: Path, frames: int, flows: int) -> None:
                 break
 
 
-def _traffic(generator: random.Random, frames: int, flows: int) -> Iterator[bytes]:
+def _traffic(generator: random.Random, frames: int, flows: int, small_every: int) -> Iterator[bytes]:
     """Interleaves some hundred flows at a time with the small protocols between them."""
-    small = frames // 12
+    small = frames // (small_every + 1)
     per_flow = max(8, (frames - small) // flows)
     flights = [_flights(f"{10 + n}-0-113-5.console{n}.example.net") for n in range(SERVER_NAMES)]
     hosts = {
@@ -95,7 +96,7 @@ def _traffic(generator: random.Random, frames: int, flows: int) -> Iterator[byte
                 continue
             yield frame
             sent += 1
-            if sent % 11 == 0:
+            if sent % small_every == 0:
                 yield next(sideline)
     while True:
         yield next(sideline)

@@ -7,7 +7,7 @@ it are passed over, never kept. After the login, or where TLS begins, nothing mo
 from collections.abc import Iterator
 from typing import TypeVar
 
-from pcapdx.dissect import Conversation, Cursor, Dissector, Flow, Seen, Traffic
+from pcapdx.dissect import Conversation, Cursor, Dissector, Flow, Sample, Seen, Traffic
 from pcapdx.values import dataclass
 
 _PROTOCOL = 10
@@ -180,6 +180,8 @@ DISSECTOR = Dissector(
     read=read,
     tcp_ports=frozenset({3306}),
     stream_bytes=4096,
+    # management servers keep a pool of connections: where there are thousands, one a second tells how they fare
+    stream_sample=Sample(first=128, every_ns=1_000_000_000, by_ends=False, stream_key_bytes=0),
     pair=pair,
     exchanges=(MysqlSession,),
     secrets={"MysqlLogin.user": "the proof of the password that follows is never kept"},

@@ -23,7 +23,8 @@ _WORDS = 12
 _PATH_BYTES = 1024
 _MOST_OPERATIONS = 16
 _TCP = 6
-_TEN_SECONDS = 10 * 10**9
+_SECOND = 1_000_000_000
+_TEN_SECONDS = 10 * _SECOND
 _GETPORT = 3
 _MNT = 1
 _COMPOUND = 1
@@ -315,6 +316,8 @@ DISSECTOR = Dissector(
     tcp_ports=frozenset({111, 2049, 20048}),
     tcp_starts=frozenset({b"\x80\x00"}),
     stream_bytes=16_384,
+    # a mount is at a connection's begin; the next bytes of a call are its own number. Hosts keep few connections
+    stream_sample=Sample(first=128, every_ns=_SECOND, by_ends=False, stream_key_bytes=0),
     sample=Sample(first=32, every_ns=_TEN_SECONDS, key_start=4),
     pair=pair,
     exchanges=(RpcExchange,),

@@ -152,6 +152,8 @@ class Sample:
     key_start: int = 0
     by_ends: bool = True
     """False: frames of other addresses and MACs in the same VLAN may be alike, too."""
+    stream_key_bytes: int = 8
+    """Of streams: how many of the first bytes of payload must be equal; few where a message's number is there."""
 
 
 class End(StrEnum):
@@ -338,8 +340,8 @@ class Dissector:
     """The two bytes that a segment begins with when hardly anything it can use will follow in that direction: it gets
     this segment and the next such one, no more."""
     stream_sample: Sample | None = None
-    """Which of many alike streams are worth reading: alike when VLAN, server port and the first eight bytes of payload
-    are equal (and the addresses, where ``by_ends``)."""
+    """Which of many alike streams are worth reading: alike when VLAN, server port and the first bytes of payload are
+    equal (and the addresses, where ``by_ends``)."""
     stream_bytes: int = 65_536
     """How much of each direction of a TCP stream it can use."""
     fragments: bool = False

@@ -5,6 +5,7 @@ A rule is one module that ends in ``RULE = Rule(...)``; its docstring is its man
 declared as codes, and diagnosis links them.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TypedDict
 
@@ -14,6 +15,14 @@ from pcapdx.values import dataclass
 
 HEADINGS = ("What it does", "Why it matters", "Common causes", "What else it could be", "Next steps")
 """Headings of a rule's docstring, in order. A proof has the first two only."""
+
+
+_IP_FIELD = re.compile(r"\bip\.(addr|src|dst) == (?=[0-9a-fA-F]*:)")
+
+
+def _by_version(shown: str) -> str:
+    """A display filter whose fields fit the addresses: Wireshark calls those of IPv6 by another name."""
+    return _IP_FIELD.sub(r"ipv6.\1 == ", shown)
 
 
 class Particulars(TypedDict, total=False):
@@ -82,7 +91,7 @@ class Rule:
             subject=subject,
             summary=summary,
             evidence=evidence,
-            filter=filter,
+            filter=_by_version(filter),
             first_ns=first_ns,
             last_ns=last_ns,
             alternatives=alternatives,
@@ -108,7 +117,7 @@ class Rule:
             subject=subject,
             summary=summary,
             evidence=evidence,
-            filter=filter,
+            filter=_by_version(filter),
             first_ns=first_ns,
             last_ns=last_ns,
         )

@@ -44,6 +44,7 @@ SETTING = np.dtype(
         ("stream_first", "i8"),  # the same for streams
         ("stream_every_ns", "i8"),
         ("stream_by_ends", "i8"),
+        ("stream_key_bytes", "i8"),
         ("left_out", "i8"),  # frames (of streams: streams) counted instead of handed on
     ]
 )
@@ -98,6 +99,7 @@ def build(dissectors: Sequence[Dissector], *, thin_out: bool) -> Claims:
             streams.first,
             streams.every_ns,
             streams.by_ends,
+            streams.stream_key_bytes,
             0,
         )
     wanted = sorted({mac for one in dissectors for mac in one.eth_dsts})
@@ -214,14 +216,14 @@ def add_claims(flow: Array, mask: int, settings: Array) -> None:
 def thin_out_streams(data: Any, start: int, row: Array, flow: Array, settings: Array, samples: Array) -> None:
     """Takes from a flow, at its first payload, the claims of dissectors that have seen enough streams like it."""
     at = int(row["payload_offset"])
-    kind = hash_bytes(data, start + at, max(0, min(8, int(row["end_offset"]) - at)), int(flow["vlan_key"]))
-    kind = mix(kind, int(flow["dport"]))
+    captured = max(0, int(row["end_offset"]) - at)
     claims = int(flow["claims"])
     for i in range(len(settings)):
         setting = settings[i]
         if claims >> i & 1 == 0 or setting["stream_first"] == 0:
             continue
-        digest = mix(kind, i + 211)
+        kind = hash_bytes(data, start + at, min(int(setting["stream_key_bytes"]), captured), int(flow["vlan_key"]))
+        digest = mix(mix(kind, int(flow["dport"])), i + 211)
         if setting["stream_by_ends"]:
             digest = mix(mix(digest, int(flow["src3"])), int(flow["dst3"]))
         if not fresh(digest, clock(row), int(setting["stream_first"]), int(setting["stream_every_ns"]), samples):

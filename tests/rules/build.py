@@ -38,15 +38,22 @@ class Tape:
     def __init__(self) -> None:
         self.packets: list[Packet] = []
 
-    def add(self, at_s: float, packet: Packet, *, vlan: int = 0, inner: int = 0, wire: bool = False) -> "Tape":
-        """One frame, tagged with ``vlan`` (and ``inner`` inside); ``wire`` pads it as one that was received."""
+    def add(
+        self, at_s: float, packet: Packet, *, vlan: int = 0, inner: int = 0, wire: bool = False, snap: int = 0
+    ) -> "Tape":
+        """One frame, tagged with ``vlan`` (and ``inner`` inside); ``wire`` pads it as one that was received.
+
+        ``snap`` is the snap length, if any.
+        """
         ether, payload = packet.copy(), packet.payload
         ether.remove_payload()
         tags = [Dot1Q(vlan=tag) for tag in (vlan, inner) if tag]
         for layer in (*tags, payload):
             ether = ether / layer
         data = bytes(ether)
-        made = Ether(data.ljust(WIRE_BYTES, b"\0") if wire else data)
+        data = data.ljust(WIRE_BYTES, b"\0") if wire else data
+        made = Raw(data[:snap]) if snap else Ether(data)
+        made.wirelen = len(data)
         made.time = START + at_s
         self.packets.append(made)
         return self

@@ -3,9 +3,12 @@
 import time
 
 from captures.lab.cloud import GuestNetwork
+from captures.lab.guest import Guest
+from captures.lab.post import wire
+from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
 from captures.lab.scenarios.dhcp_ipv6 import advertise
-from captures.lab.stage import Stage, at_tap
+from captures.lab.stage import Stage, Trunk, at_tap
 
 
 def _site(stage: Stage, **of_guest: object) -> dict[str, object]:
@@ -135,3 +138,56 @@ def dhcp6_advertisement_comes(lab: Lab) -> None:
     """As dhcp6-advertisement-missing, with a router that advertises. Healthy."""
     _six(lab, "10.191.0", 0x32B, advertised=True)
     lab.shows("icmpv6.type == 134", 1)
+
+
+def _second_nic_asks(guest: Guest) -> None:
+    guest.ns.spawn("udhcpc", "-f", "-i", "eth1", "-s", "/bin/true", "-x", f"hostname:{guest.name}")
+
+
+@scenario
+def dhcp_two_nics_one_network(lab: Lab) -> None:
+    """The second NIC of an instance was plugged into the bridge of its first: both ask for an address there, and the
+    router knows only the first."""
+    stage = Stage(lab, GuestNetwork(cidr="10.197.0.0/24", gateway="10.197.0.1", number=0x361), first_tap=20)
+    guest = stage.guest(0x12, "db-3")
+    second = guest.plug(stage.bridge, "02:01:03:62:00:07")
+    stage.serve()
+    with lab.record(*stage.at_bridge, compress="gz", linger=6):
+        _second_nic_asks(guest)
+        guest.udhcpc()
+        time.sleep(12)
+    site = stage.site()
+    guests = site["guest"]
+    assert isinstance(guests, list)
+    guests.append({"mac": second.mac, "ip": "10.198.0.7", "name": "db-3"})
+    lab.truth.site = site
+    for mac in (guest.mac, second.mac):
+        lab.shows(f"dhcp.type == 1 && dhcp.hw.mac_addr == {mac}", 1)
+    lab.fault("DHCP032", "dhcp.type == 1", name="db-3")
+    lab.consequence("DHCP002", mac=second.mac)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+@scenario
+def dhcp_two_nics_two_networks(lab: Lab) -> None:
+    """An instance has a NIC in each of two networks, and asks in both. Recorded at the NIC of its host. Healthy."""
+    networks = [
+        GuestNetwork(cidr=f"10.19{8 + n}.0.0/24", gateway=f"10.19{8 + n}.0.1", number=0x363 + n, vlan=1980 + n)
+        for n in range(2)
+    ]
+    trunk = Trunk(lab)
+    here, there = (trunk.host(name, "eth1", "trunks=1980,1981") for name in ("kvm1", "kvm2"))
+    guest = Guest(here.host, here.vlan(1980), networks[0].mac(0x12), "db-4")
+    guest.plug(here.vlan(1981), networks[1].mac(0x13))
+    for network, nic in zip(networks, guest.nics, strict=True):
+        router = Router(there.host, there.vlan(network.vlan), network, label=f"vr{network.vlan}")
+        router.dhcp([(nic.mac, network.ip(0x12), guest.name)])
+    macs = [nic.mac for nic in guest.nics]
+    with lab.record(*here.at_nic, steps=(wire(macs),), linger=2):
+        _second_nic_asks(guest)
+        guest.udhcpc()
+        time.sleep(2)
+    lab.truth.site = {"guest": [{"mac": mac, "name": "db-4"} for mac in macs]}
+    for mac in macs:
+        lab.shows(f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {mac}", 1)
+        lab.proof("DHCP031", f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {mac}", mac=mac)

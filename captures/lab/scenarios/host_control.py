@@ -154,3 +154,33 @@ def host_two_nics_one_subnet(lab: Lab) -> None:
     with lab.record(*pod.at_bridge, told=False, compress="gz"):
         _asks(asker, "192.168.81.11", "192.168.81.12")
     lab.shows("arp.opcode == 2", 4)
+
+
+@scenario
+def host_system_vm_firewalled(lab: Lab) -> None:
+    """The firewall inside a system VM drops what comes for port 3922, while the VM answers ping: the host tries for
+    more than two minutes. Pauses are stretched four times after the recording."""
+    host, end = _cloud0(lab)
+    vm = _system_vm(host, "169.254.77.30", "s-14-VM")
+    sshd(vm, _SSH)
+    vm.drop(f"tcp dport {_SSH}")
+    with lab.record(host.ns, "cloud0", "bridge", steps=(stretched(4),), compress="zst", linger=3):
+        end.ns.run("ping", "-qc", "1", "169.254.77.30")
+        for _ in range(6):
+            connects(end, "169.254.77.30", _SSH, tries=1, wait=6)
+    lab.shows("tcp.flags.syn == 1 && tcp.dstport == 3922", 12)
+    lab.fault("HOST012", "tcp.dstport == 3922", server="169.254.77.30", port=_SSH)
+
+
+@scenario
+def host_control_address_of_another(lab: Lab) -> None:
+    """Somebody gave a system VM's control NIC another address by hand: its MAC was made for 169.254.44.2, it speaks as
+    169.254.44.3."""
+    host, end = _cloud0(lab)
+    vm = Machine(host, "cloud0", _control_mac("169.254.44.2"), "r-9-VM")
+    vm.address("169.254.44.3", 16)
+    sshd(vm, _SSH)
+    with lab.record(host.ns, "cloud0", "bridge"):
+        key_scan(end, "169.254.44.3", _SSH)
+    lab.shows("arp.opcode == 2 && arp.src.proto_ipv4 == 169.254.44.3", 1)
+    lab.fault("HOST013", "arp.opcode == 2", mac=vm.mac)

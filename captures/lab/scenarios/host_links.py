@@ -221,7 +221,7 @@ def host_storage_stall_then_gone(lab: Lab) -> None:
             pod.switch.ns.ip("link", "set", gone.tap, "down")
         time.sleep(9)
     lab.shows("tcp.analysis.retransmission && tcp.dstport == 2049", 3)
-    lab.fault("HOST010", "tcp.port == 2049", server="10.213.0.30")
+    lab.fault("HOST010", "tcp.port == 2049", ip="10.213.0.81")
 
 
 @scenario
@@ -288,3 +288,23 @@ def host_system_vm_public_management(lab: Lab) -> None:
         pod.agent(ssvm)
         time.sleep(8)
     lab.proof("HOST016", server=pod.ip)
+
+
+@scenario
+def host_system_vm_by_public_nic_unplanned(lab: Lab) -> None:
+    """As host-system-vm-by-public-nic for a console proxy, without a profile: that one address is public and the other
+    private is all there is to see. Role not told."""
+    host = Host(lab, "kvm")
+    bridge = host.bridge("cloudbr1")
+    proxy = Machine(host, bridge, "06:3a:9c:00:00:54", "v-12-VM")
+    proxy.address("185.15.248.32", 24, "185.15.248.1")
+    gateway = Machine(host, bridge, "00:1b:21:00:09:04", "gw")
+    gateway.address("185.15.248.1", 24)
+    gateway.ns.sysctl("net.ipv4.ip_forward", 0)
+    with lab.record(host.ns, bridge, "bridge", told=False, steps=(pcapng,), compress="gz", linger=4):
+        proxy.ns.run("ping", "-qc", "2", "185.15.248.1")
+        connects(proxy, "172.20.1.5", 8250, tries=2, wait=8)
+    lab.shows("tcp.flags.syn == 1 && tcp.dstport == 8250", 4)
+    lab.fault("HOST006", "tcp.dstport == 8250", server="172.20.1.5", port=8250)
+    lab.consequence("HOST001", server="172.20.1.5")
+    lab.consequence("CPVM016", server="172.20.1.5")

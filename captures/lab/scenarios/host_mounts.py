@@ -88,3 +88,19 @@ def host_nfs_granted_after_a_while(lab: Lab) -> None:
     lab.shows("mount.status == 13", 1)
     lab.shows("mount.status == 0", 1)
     lab.info("HOST008", server="192.168.48.30")
+
+
+@scenario
+def host_nfs_file_forbidden(lab: Lab) -> None:
+    """A host mounts its storage and may not read a file there as a user of no rights: a matter of file permissions, not
+    of the export. Recorded at the storage server."""
+    pod, host, nas = _pod(lab, "192.168.49", 49, "192.168.49.0/24")
+    file = lab.file("disk.qcow2", b"\0" * 3000)
+    with lab.record(*pod.at(nas), compress="zst"):
+        for version in (3, 4):
+            nfs(host, "nfs-ls", url("192.168.49.30", version=version))
+            place = url("192.168.49.30", f"/export/primary/mine{version}", version)
+            nfs(host, "nfs-cp", str(file), f"{place}&uid=1000&gid=1000")
+            nfs(host, "nfs-cat", f"{place}&uid=2000&gid=2000")
+    lab.shows("nfs.status3 == 13 || nfs.nfsstat4 == 13", 1)
+    lab.proof("HOST026", server="192.168.49.30")

@@ -110,6 +110,22 @@ def _api(lab: Lab, machine: Machine, address: str, *options: str) -> str:
 
 
 @scenario
+def host_database_balancer_empty(lab: Lab) -> None:
+    """The management server reaches its database through HAProxy, behind which no database lives any more. Role not
+    told."""
+    pod, front = _pod(lab, "10.226.0")
+    settings = lab.file("haproxy.cfg", _DEAD_BACKEND.replace(":443", ":3306"))
+    front.ns.spawn("haproxy", "-db", "-f", str(settings))
+    _listens(front, 3306)
+    time.sleep(3)
+    with lab.record(*pod.at(pod.server), told=False, compress="gz"):
+        for _ in range(3):
+            login(pod.server, "10.226.0.20", "cloud", "ch4ngeTheP4ss")
+    lab.shows("tcp.flags.syn == 1 && tcp.flags.ack == 1 && tcp.srcport == 3306", 2)
+    lab.fault("HOST020", "tcp.port == 3306", server="10.226.0.20", port=3306)
+
+
+@scenario
 def host_vcenter_certificate_unknown(lab: Lab) -> None:
     """vCenter got a new certificate of an authority that the management server does not know: it says so and leaves,
     three times."""
@@ -161,7 +177,6 @@ def host_database_wrong_password(lab: Lab) -> None:
     """db.properties holds an old password of the user cloud: error 1045. No profile. Recorded at the server."""
     pod, base = _pod(lab, "10.221.0", told=False)
     database(base, {"cloud": "10.221.0.%"})
-    lab.secret("nolongerthis1")
     with lab.record(*pod.at(base), told=False, steps=(pcapng,), compress="gz"):
         for _ in range(2):
             login(pod.server, "10.221.0.20", "cloud", "nolongerthis1")
@@ -198,6 +213,20 @@ def host_iscsi_initiator_unknown(lab: Lab) -> None:
             iscsi(host, "192.168.97.30", "iqn.2026-01.com.example:kvm1-new")
     lab.shows("iscsi.login.status >= 0x0200", 1)
     lab.fault("HOST023", "iscsi.login.status >= 0x0200", server="192.168.97.30", port=3260)
+
+
+@scenario
+def host_iscsi_wrong_secret(lab: Lab) -> None:
+    """The CHAP secret of a storage was changed, and a host still uses the old one: the login is refused. Recorded at
+    the storage, role not told."""
+    pod, host = _pod(lab, "10.225.0", told=False)
+    storage = pod.machine("00:a0:98:00:04:32", "san1", 30)
+    iscsi_target(storage, "iqn.2026-01.com.example:kvm1", account=("kvm1", "newS3cretOfMay"))
+    with lab.record(*pod.at(storage), told=False, steps=(pcapng,)):
+        for _ in range(2):
+            iscsi(host, "10.225.0.30", "iqn.2026-01.com.example:kvm1", account="kvm1%oldS3cretOfApril")
+    lab.shows("iscsi.login.status >= 0x0200", 2)
+    lab.fault("HOST023", "iscsi.login.status >= 0x0200", server="10.225.0.30", port=3260)
 
 
 @scenario

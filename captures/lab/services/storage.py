@@ -45,22 +45,31 @@ def url(server: str, path: str = EXPORT, version: int = 3) -> str:
 TARGET = "iqn.2026-01.com.example:primary"
 
 
-def iscsi_target(machine: Machine, initiator: str) -> None:
-    """Start tgt with one target and one LUN, for the initiator of this name only."""
+def iscsi_target(machine: Machine, initiator: str, account: tuple[str, str] | None = None) -> None:
+    """Start tgt with one target and one LUN, for the initiator of this name only, with this user and CHAP secret."""
     disk = machine.lab.file(f"{machine.label}.img", bytes(1 << 20))
     socket = machine.lab.folder / f"{machine.label}-tgtd"
     env = {"TGT_IPC_SOCKET": str(socket)}
     machine.ns.spawn("tgtd", "-f", "--iscsi", "portal=0.0.0.0:3260", env=env)
     until(lambda: machine.ns.run("ss", "-Hltn", "sport = :3260").stdout, "tgtd listens")
     tell = ("tgtadm", "--lld", "iscsi", "--mode")
+    chap: tuple[tuple[str, ...], ...] = ()
+    if account is not None:
+        user, secret = account
+        chap = (
+            ("account", "--op", "new", "--user", user, "--password", secret),
+            ("account", "--op", "bind", "--tid", "1", "--user", user),
+        )
     for words in (
         ("target", "--op", "new", "--tid", "1", "-T", TARGET),
         ("logicalunit", "--op", "new", "--tid", "1", "--lun", "1", "-b", str(disk)),
         ("target", "--op", "bind", "--tid", "1", "--initiator-name", initiator),
+        *chap,
     ):
         machine.ns.run(*tell, *words, env=env)
 
 
-def iscsi(machine: Machine, server: str, initiator: str) -> None:
-    """Log in to the target and ask for its first LUN, whatever comes of it."""
-    machine.ns.run("iscsi-inq", "-i", initiator, f"iscsi://{server}/{TARGET}/1", check=False, seconds=8)
+def iscsi(machine: Machine, server: str, initiator: str, account: str = "") -> None:
+    """Log in to the target (as ``user%secret``) and ask for its first LUN, whatever comes of it."""
+    target = f"iscsi://{account}{'@' if account else ''}{server}/{TARGET}/1"
+    machine.ns.run("iscsi-inq", "-i", initiator, target, check=False, seconds=8)

@@ -74,5 +74,5 @@ RULE = Rule(
     topic=Topic.CAPTURE,
     severity=Severity.INFO,
     check=check,
-    explains=("VLAN007",),
+    explains=("VLAN007", "HYP016"),
 )

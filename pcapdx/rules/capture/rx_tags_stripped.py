@@ -82,5 +82,5 @@ RULE = Rule(
     topic=Topic.CAPTURE,
     severity=Severity.INFO,
     check=check,
-    explains=("VLAN001", "VLAN004", "VLAN006", "HYP004"),
+    explains=("VLAN001", "VLAN004", "VLAN006", "HYP004", "OVS002"),
 )

@@ -1,18 +1,21 @@
 """MISPLACED: a system VM asks untagged, and in vain, for a machine of a subnet that lives in a VLAN.
 
 That the subnet lives there must be shown by a reply in that VLAN to a host of the subnet (best, for the same machine),
-since the same private addresses are used by many guest networks; and nobody else of it may be heard untagged.
+since the same private addresses are used by many guest networks; or the profile says it. Nobody else of the subnet may
+be heard untagged.
 """
 
 from collections.abc import Iterator
 
 from dissectors.arp import ArpExchange
 from pcapdx.case import Binding, View
-from pcapdx.rules.definitions.addresses import neighbours
+from pcapdx.model import Evidence
+from pcapdx.rules.definitions.addresses import neighbours, within
 from pcapdx.rules.definitions.arp_dead import ArpDead, arp_silent
 from pcapdx.rules.definitions.macs import is_guest, is_system_vm_public
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import tags_observable
+from pcapdx.rules.definitions.wording import cite
 from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
@@ -23,9 +26,9 @@ class Misplaced:
 
     dead: ArpDead
     vlan: int
-    """Where the same address, or another of its subnet, answers."""
+    """Where the same address, or another of its subnet, answers; else where the profile has it."""
     target: str
-    """The address that answers there."""
+    """The address that answers there; empty where only the profile tells."""
     answered: tuple[int, ...]
     """Frames of a host's request there and its reply."""
     host: str
@@ -53,6 +56,9 @@ def _misplaced(view: View) -> Iterator[Misplaced]:
             continue  # others of that subnet are untagged, too
         there = [one for one in view.exchanges(ArpExchange) if _of_subnet(one, dead)]
         there.sort(key=lambda one: one.target_ip != dead.target_ip)
+        planned = _planned_vlan(view, dead.asker_ip)
+        if not there and planned:
+            yield Misplaced(dead=dead, vlan=planned, target="", answered=(), host="")
         for exchange in there[:1]:
             yield Misplaced(
                 dead=dead,
@@ -61,6 +67,15 @@ def _misplaced(view: View) -> Iterator[Misplaced]:
                 answered=(exchange.requests[-1].number, exchange.replies[0].number),
                 host=exchange.asker_ip,
             )
+
+
+def _planned_vlan(view: View, ip: str) -> int | None:
+    """The VLAN of an address's network by the profile, at a point that is told to be a physical link."""
+    role, site = view.vantage.role, view.site
+    if role is None or view.vantage.inferred or not role.is_wire:
+        return None
+    plans = (site.storage.networks, site.storage.vlan), (site.management.networks, site.management.vlan)
+    return next((vlan for networks, vlan in plans if within(ip, networks)), None)
 
 
 def _hardware(bound: Binding) -> bool:
@@ -73,6 +88,14 @@ def _of_subnet(exchange: ArpExchange, dead: ArpDead) -> bool:
         return False
     ends = exchange.asker_ip, exchange.target_ip
     return exchange.vni is None and all(neighbours(ip, dead.asker_ip) for ip in ends)
+
+
+def where_it_is(view: View, one: Misplaced) -> tuple[str, tuple[Evidence, ...]]:
+    """A clause on where the subnet lives, and the evidence for it."""
+    if not one.target:
+        return f"while its network, by the profile, is VLAN {one.vlan}", ()
+    proof = cite(view, one.answered, f"{one.host} asks for {one.target} in VLAN {one.vlan} and is answered")
+    return f"while {one.target} answers {one.host} in VLAN {one.vlan}", (proof,)
 
 
 def is_storage(view: View, ip: str, vlan: int | None = None) -> bool:

@@ -84,4 +84,5 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
+    explains=("HOST004",),
 )

@@ -133,4 +133,5 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
+    explains=("HOST004",),
 )

@@ -108,4 +108,5 @@ RULE = Rule(
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,
+    explains=("SG001",),
 )

@@ -29,10 +29,11 @@ from collections.abc import Iterator, Sequence
 from dissectors.tls import TlsHandshake
 from pcapdx.case import View
 from pcapdx.dissect import Flow
+from pcapdx.flowtable import TCP, among
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.services import HTTPS, SERVICES, Service, service_of
-from pcapdx.rules.definitions.windows import SECOND
+from pcapdx.rules.definitions.services import HTTPS, SERVICES, SYSTEM_VM_SSH, Service, service_of
+from pcapdx.rules.definitions.windows import BOOT, SECOND
 from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.rules.host_connectivity import steps
 from pcapdx.rules.host_connectivity.agent_tls_fails import failed, fatal
@@ -45,25 +46,30 @@ SOON = 10 * SECOND
 def check_hangs_up(view: View) -> Iterator[Finding]:
     """HOST020: one finding a client and service."""
     groups: dict[tuple[int, str | None, str | None, int], list[Flow]] = {}
-    for flow in view.flows.where(ports=SERVICES):
-        key = flow.vlan, flow.originator.ip, flow.responder.ip, flow.responder.port
-        groups.setdefault(key, []).append(flow)
-    for (_, client, server, port), flows in groups.items():
-        service = service_of(view, port, client, flows[0].originator.mac, server)
-        ended = [one for one in flows if _ended_unheard(one)]
-        if service is None or len(ended) < TWICE or any(one.responder.payload_bytes for one in flows):
+    table = view.flows
+    unheard = (table.responder("syn") > 0) & (table.responder("payload_bytes") == 0)
+    for flow in table.take(unheard & among(table.rows["dport"], list(SERVICES)) & (table.rows["protocol"] == TCP)):
+        if _ended_unheard(flow):
+            key = flow.vlan, flow.originator.ip, flow.responder.ip, flow.responder.port
+            groups.setdefault(key, []).append(flow)
+    for (_, client, server, port), ended in groups.items():
+        service = service_of(view, port, client, ended[0].originator.mac, server)
+        if service is None or len(ended) < TWICE or client is None or server is None:
             continue
-        if client is not None and server is not None:
+        span = (ended[-1].originator.first_ns or 0) - (ended[0].originator.first_ns or 0)
+        if port == SYSTEM_VM_SSH and span <= BOOT:
+            continue  # it boots
+        if not any(one.responder.payload_bytes for one in table.where(ports=(port,), client=client, server=server)):
             yield _hangs_up(view, service, client, server, ended)
 
 
 def _ended_unheard(flow: Flow) -> bool:
     """Accepted, and ended by the server without a byte: at once, or although the client had spoken."""
     closing = flow.closing
-    if closing is None or closing.by_originator or not flow.began or not flow.responder.syn:
+    if closing is None or closing.by_originator or not flow.began:
         return False
     soon = closing.ts_ns - (flow.originator.first_syn_ns or 0) < SOON
-    return not flow.responder.payload_bytes and (soon or flow.originator.payload_bytes > 0)
+    return soon or flow.originator.payload_bytes > 0
 
 
 def _hangs_up(view: View, service: Service, client: str, server: str, ended: Sequence[Flow]) -> Finding:

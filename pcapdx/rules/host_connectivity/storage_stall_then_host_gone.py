@@ -77,7 +77,7 @@ def _finding(view: View, flow: Flow, gone_ns: int) -> Finding:
     guests = [one.mac for one in with_it if is_guest(one.mac)]
     frames = [number for number in (storage.last_frame, host.stuck_frame, host.last_frame) if number is not None]
     return RULE.finding(
-        subject=Subject(mac=host.mac, vlan=flow.vlan, ip=host.ip, server=storage.ip, port=storage.port),
+        subject=Subject(mac=host.mac, vlan=flow.vlan, ip=host.ip),
         confidence=Confidence.LIKELY,
         summary=(
             f"{host.ip} got nothing from its storage {storage.ip}:{storage.port} for "

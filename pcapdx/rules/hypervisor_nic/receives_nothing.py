@@ -118,6 +118,7 @@ RULE = Rule(
         "DHCP020",
         "DHCP022",
         "HOST001",
+        "HOST017",
         "HOST007",
         "META007",
         "PWD011",

@@ -211,5 +211,5 @@ RULE = Rule(
     topic=Topic.HYPERVISOR_NIC,
     severity=Severity.ERROR,
     check=check,
-    explains=("HYP015", "DHCP011", "DHCP012", "DHCP013", "DHCP016"),
+    explains=("HYP015", "HYP016", "DHCP011", "DHCP012", "DHCP013", "DHCP016", "DHCP032"),
 )

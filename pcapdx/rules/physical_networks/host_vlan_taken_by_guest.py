@@ -129,5 +129,5 @@ RULE = Rule(
     topic=Topic.PHYSICAL_NETWORKS,
     severity=Severity.ERROR,
     check=check,
-    explains=("HOST001", "HOST004", "HOST007"),
+    explains=("HOST001", "HOST004", "HOST007", "HOST011", "HOST017"),
 )

@@ -32,7 +32,7 @@ from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.addresses import within
 from pcapdx.rules.definitions.macs import is_guest, is_system_vm_public
-from pcapdx.rules.definitions.planned import Misplaced, is_storage, misplaced
+from pcapdx.rules.definitions.planned import Misplaced, is_storage, misplaced, where_it_is
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import at_least, cite, duration, in_vlan
 
@@ -90,17 +90,17 @@ def _served_meanwhile(view: View, dead: Flow) -> Flow | None:
 
 def _untagged(view: View, one: Misplaced) -> Finding:
     dead = one.dead
+    elsewhere, proof = where_it_is(view, one)
     return RULE.finding(
-        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip, server=dead.target_ip),
+        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip),
         confidence=Confidence.LIKELY,
         summary=(
             f"The system VM {dead.asker_ip} ({dead.asker_mac}) asks for the storage {dead.target_ip} untagged "
-            f"{at_least(view, len(dead.frames), 'arp')} in vain, while {one.target} answers {one.host} in VLAN "
-            f"{one.vlan}."
+            f"{at_least(view, len(dead.frames), 'arp')} in vain, {elsewhere}."
         ),
         evidence=(
             cite(view, dead.frames, f"untagged: who has {dead.target_ip}; no reply"),
-            cite(view, one.answered, f"{one.host} asks for {one.target} in VLAN {one.vlan} and is answered"),
+            *proof,
         ),
         filter=f"arp.dst.proto_ipv4 == {dead.target_ip}",
         first_ns=dead.first_ns,

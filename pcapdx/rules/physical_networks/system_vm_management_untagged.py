@@ -3,7 +3,8 @@
 What it does
 ------------
 Finds a system VM that asks untagged, and in vain, for a machine of the management network, while hosts of the same
-subnet are answered in a VLAN at the same NIC, and nobody else of it is heard untagged.
+subnet are answered in a VLAN at the same NIC, or the profile has the network in one, and nobody else of it is heard
+untagged.
 
 Why it matters
 --------------
@@ -29,7 +30,7 @@ from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.addresses import within
-from pcapdx.rules.definitions.planned import Misplaced, is_storage, misplaced
+from pcapdx.rules.definitions.planned import Misplaced, is_storage, misplaced, where_it_is
 from pcapdx.rules.definitions.wording import at_least, cite
 
 
@@ -44,17 +45,17 @@ def check(view: View) -> Iterator[Finding]:
 def _finding(view: View, one: Misplaced) -> Finding:
     dead = one.dead
     planned = within(dead.asker_ip, view.site.management.networks)
+    elsewhere, proof = where_it_is(view, one)
     return RULE.finding(
-        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip, server=dead.target_ip),
+        subject=Subject(mac=dead.asker_mac, vlan=0, ip=dead.asker_ip),
         confidence=Confidence.CERTAIN if planned else Confidence.LIKELY,
         summary=(
             f"The system VM {dead.asker_ip} ({dead.asker_mac}) asks for {dead.target_ip} untagged "
-            f"{at_least(view, len(dead.frames), 'arp')} in vain, while {one.target} answers {one.host} in VLAN "
-            f"{one.vlan}: its management NIC is on the wrong network."
+            f"{at_least(view, len(dead.frames), 'arp')} in vain, {elsewhere}: its management NIC is misplaced."
         ),
         evidence=(
             cite(view, dead.frames, f"untagged: who has {dead.target_ip}; no reply"),
-            cite(view, one.answered, f"{one.host} asks for {one.target} in VLAN {one.vlan} and is answered"),
+            *proof,
         ),
         filter=f"arp.dst.proto_ipv4 == {dead.target_ip}",
         first_ns=dead.first_ns,

@@ -160,6 +160,8 @@ RULE = Rule(
         "VLAN007",
         "VLAN012",
         "HYP015",
+        "HYP016",
+        "HYP020",
         "VLAN019",
         "DHCP020",
         "DHCP001",

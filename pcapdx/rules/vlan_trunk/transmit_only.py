@@ -231,6 +231,8 @@ RULE = Rule(
         "VLAN019",
         "HOST001",
         "HOST007",
+        "HOST011",
+        "HOST017",
         "META002",
         "META007",
         "PHYS008",

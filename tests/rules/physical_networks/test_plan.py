@@ -55,11 +55,12 @@ def test_not_misplaced(tmp_path: Path, tape: Tape) -> None:
 
 
 def test_a_guessed_gateway(tmp_path: Path) -> None:
-    """It asks for what nobody has anywhere."""
+    """It also asks for what nobody has anywhere; the better proof is told."""
     tape = misplaced()
     for at in range(4):
         asks(tape, PROXY, (GATEWAY[0], "10.60.0.254"), at, answered=False)
-    assert [one.subject.server for one in tape.findings(tmp_path, "PHYS002", role=Role.NIC)] == [GATEWAY[1]]
+    (found,) = tape.findings(tmp_path, "PHYS002", role=Role.NIC)
+    assert f"asks for {GATEWAY[1]} untagged" in found.summary
 
 
 def test_storage_untagged(tmp_path: Path) -> None:
@@ -155,3 +156,33 @@ def test_the_same_nic_is_beside_the_storage(tmp_path: Path) -> None:
     tape = storage(HOST, NAS)
     tape.add(0.5, arp_request(HOST[0], "10.9.0.11", "10.9.0.12"), vlan=251)
     assert tape.findings(tmp_path, "PHYS006")
+
+
+def test_what_follows_from_it(tmp_path: Path) -> None:
+    """That the system VM does not reach its management server is a consequence."""
+    tape = misplaced()
+    for at in range(4):
+        asks(tape, PROXY, (GATEWAY[0], "10.60.0.5"), at, answered=False)
+    Talk(tape, ("00:1b:21:00:00:91", "192.168.7.1"), ("00:1b:21:00:00:92", "192.168.7.2"), 80).open(1)
+    found = tape.analysis(tmp_path, role=Role.NIC, site=Site(management=Management(servers=("10.60.0.5",))))
+    codes = {one.finding.code: one.explained_by for one in found.diagnosed.findings}
+    assert codes["PHYS002"] is None
+    assert codes["HOST001"] is not None
+
+
+def test_somebody_else_of_the_subnet_is_untagged(tmp_path: Path) -> None:
+    tape = misplaced()
+    asks(tape, SECOND, (HOST[0], "10.60.0.13"), 4, answered=False)
+    assert not tape.findings(tmp_path, "PHYS002", role=Role.NIC)
+
+
+@pytest.mark.parametrize(
+    ("role", "vlan", "told"), [(Role.NIC, 210, True), (Role.NIC, 0, False), (Role.BRIDGE, 210, False)]
+)
+def test_only_the_profile_knows_the_vlan(tmp_path: Path, role: Role, vlan: int, told: bool) -> None:
+    tape = Tape()
+    for at in range(4):
+        asks(tape, PROXY, GATEWAY, at, answered=False)
+    Talk(tape, ("00:1b:21:00:00:91", "192.168.7.1"), ("00:1b:21:00:00:92", "192.168.7.2"), 80).open(9)
+    site = Site(management=Management(networks=("10.60.0.0/24",), vlan=vlan))
+    assert bool(tape.findings(tmp_path, "PHYS002", role=role, site=site)) is told
