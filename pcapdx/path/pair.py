@@ -50,15 +50,19 @@ class Clock:
 class Pair:
     """Rows of ``near`` and of ``far``, and what is the same in them. The names tell no direction."""
 
-    def __init__(self, near: Trail, far: Trail, *, between_hosts: bool = False) -> None:
-        """``between_hosts``: both are NICs, so that machines of the far one's host are beyond it."""
+    def __init__(self, near: Trail, far: Trail, *, between_hosts: bool = False, back: "Pair | None" = None) -> None:
+        """``between_hosts``: both are NICs, so that machines of the far one's host are beyond it. ``back`` is the same
+        pair the other way round, where it is known.
+        """
         self._homes = far.homes if between_hosts else near.rows["eth_src"][:0]
         self.near, self.far = near, far
-        self.places = np.flatnonzero(in_sample(near.rows, near, far))
+        here, there = _sampled(near, far) if back is None else (back.other_places, back.places)
+        self.places: Array = here
         """Which rows of ``near`` the sample of both keeps."""
-        self.other_places = np.flatnonzero(in_sample(far.rows, near, far))
-        self.rows, self.others = near.rows[self.places], far.rows[self.other_places]
-        guess = _first_offset(self.rows, self.others)
+        self.other_places: Array = there
+        self.rows: Array = near.rows[here] if back is None else back.others
+        self.others: Array = far.rows[there] if back is None else back.rows
+        guess = _first_offset(self.rows, self.others) if back is None else -back.offset_ns
         self.there, self.back = _match(self.rows, self.others, guess or 0)
         """For each row its place in the other's rows, -1 where it is not there; and the same from the other side.
         Copies of one packet share a place."""
@@ -218,6 +222,11 @@ class Pair:
         return {
             (int(here), int(there)): int(n) for (here, there), n in zip(kinds.tolist(), counts.tolist(), strict=True)
         }
+
+
+def _sampled(near: Trail, far: Trail) -> tuple[Array, Array]:
+    """Places of the rows of both that the sample of both keeps."""
+    return np.flatnonzero(in_sample(near.rows, near, far)), np.flatnonzero(in_sample(far.rows, near, far))
 
 
 def is_group(macs: Array) -> Array:

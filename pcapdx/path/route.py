@@ -62,7 +62,8 @@ class Route:
         """Two captures against each other, by their places."""
         if (near, far) not in self._pairs:
             wires = all(role is not None and role.is_wire for role in (self.roles[near], self.roles[far]))
-            self._pairs[near, far] = Pair(self.trails[near], self.trails[far], between_hosts=wires)
+            back = self._pairs.get((far, near))
+            self._pairs[near, far] = Pair(self.trails[near], self.trails[far], between_hosts=wires, back=back)
         return self._pairs[near, far]
 
     @cached_property

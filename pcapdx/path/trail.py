@@ -19,7 +19,7 @@ SYN, RST = 2, 4
 DHCP_PORTS = (67, 68, 546, 547)
 SMALLEST = 60
 """Of an Ethernet frame on the wire, without its checksum; NICs pad what is shorter when they send it."""
-MOST_ROWS = 1 << 17
+MOST_ROWS = 1 << 16
 """Of each of the two kinds; beyond it every second one is dropped."""
 
 TRAIL_COLUMNS = (
@@ -94,6 +94,8 @@ class Trail:
 
 def in_sample(rows: Array, one: Trail, other: Trail) -> Array:
     """Which of a trail's rows both trails would have kept (a mask)."""
+    if not one.sampled and not other.sampled:
+        return np.ones(len(rows), np.bool_)
     masks = np.where(_is_telling(rows), one.telling_mask | other.telling_mask, one.mask | other.mask)
     kept: Array = (rows["fingerprint"] & masks) == 0
     return kept

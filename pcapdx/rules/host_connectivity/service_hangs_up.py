@@ -48,6 +48,8 @@ def check_hangs_up(view: View) -> Iterator[Finding]:
     groups: dict[tuple[int, str | None, str | None, int], list[Flow]] = {}
     table = view.flows
     unheard = (table.responder("syn") > 0) & (table.responder("payload_bytes") == 0)
+    patient = (table.originator("fin") == 0) | (table.responder("fin_ns") <= table.originator("fin_ns"))
+    unheard &= ((table.responder("fin") > 0) & patient) | (table.responder("rst") > 0)
     for flow in table.take(unheard & among(table.rows["dport"], list(SERVICES)) & (table.rows["protocol"] == TCP)):
         if _ended_unheard(flow):
             key = flow.vlan, flow.originator.ip, flow.responder.ip, flow.responder.port

@@ -45,41 +45,51 @@ def check(case: Case) -> Iterator[Finding]:
     for leg in legs(case):
         rows = leg.rows
         chosen = np.isin(rows["protocol"], (TCP, UDP)) & leg.expected & (rows["flow"] >= 0) & leg.pair.judged
-        if np.sum(chosen) < FLOWS:
+        members = np.flatnonzero(chosen)
+        if len(members) < FLOWS:
             continue
-        keys = np.stack([rows[name][chosen] for name in ("src", "dst", "protocol", "service")], axis=1)
-        kinds, which = np.unique(keys, axis=0, return_inverse=True)
-        for place, (src, dst, _, service) in enumerate(kinds.tolist()):
-            members = np.flatnonzero(chosen)[which.ravel() == place]
-            yield from _judge(leg, members, int(src), int(dst), int(service))
+        flows, first, which = np.unique(rows["flow"][members], return_index=True, return_inverse=True)
+        arrived = np.bincount(which, weights=leg.pair.there[members] >= 0) / np.bincount(which)
+        ends = rows[["src", "dst", "protocol", "service"]][members[first]]
+        _, group = np.unique(ends, return_inverse=True)
+        for place in _split(group, arrived):
+            mine = np.flatnonzero(group == place)
+            yield _finding(leg, members[np.isin(which, mine)], flows[mine], arrived[mine])
 
 
-def _judge(leg: Leg, members: Array, src: int, dst: int, service: int) -> Iterator[Finding]:
-    flows, which, counts = np.unique(leg.rows["flow"][members], return_inverse=True, return_counts=True)
-    if len(flows) < FLOWS:
-        return
-    arrived = np.bincount(which, weights=leg.pair.there[members] >= 0, minlength=len(flows)) / counts
-    dead, alive = arrived == 0, arrived >= PASSES
-    share = float(np.mean(dead))
-    if not np.all(dead | alive) or not DEAD_SHARE[0] <= share <= DEAD_SHARE[1]:
-        return
-    near, far, source, target = leg.near.name, leg.far.name, ip_of(src) or "?", ip_of(dst) or "?"
-    numbers = leg.rows["number"][members]
-    yield RULE.finding(
+def _split(group: Array, arrived: Array) -> list[int]:
+    """Groups of conversations of which some pass whole and others not at all, and none in between."""
+    counts = np.bincount(group)
+    dead = np.bincount(group, weights=arrived == 0)
+    clear = dead + np.bincount(group, weights=arrived >= PASSES)
+    share = dead / counts
+    found = (counts >= FLOWS) & (clear == counts) & (share >= DEAD_SHARE[0]) & (share <= DEAD_SHARE[1])
+    places: list[int] = np.flatnonzero(found).tolist()
+    return places
+
+
+def _finding(leg: Leg, members: Array, flows: Array, arrived: Array) -> Finding:
+    rows = leg.rows[members]
+    dead = flows[arrived == 0]
+    dies = np.isin(rows["flow"], dead)
+    service = int(rows["service"][0])
+    near, far = leg.near.name, leg.far.name
+    source, target = ip_of(rows["src"][0]) or "?", ip_of(rows["dst"][0]) or "?"
+    return RULE.finding(
         subject=Subject(ip=source, server=target, port=service),
         confidence=leg.confidence,
         summary=(
             f"Of {len(flows)} conversations from {source} to port {service} of {target}, "
-            f"{int(np.sum(dead))} never get from "
+            f"{len(dead)} never get from "
             f"{near} to {far} and the others do whole: which one dies depends on its ports."
         ),
         evidence=(
-            cite(leg.near, numbers[dead[which]].tolist(), f"packets of conversations that never come to {far}"),
-            cite(leg.near, numbers[alive[which]].tolist(), "packets of conversations that do"),
+            cite(leg.near, rows["number"][dies].tolist(), f"packets of conversations that never come to {far}"),
+            cite(leg.near, rows["number"][~dies].tolist(), "packets of conversations that do"),
         ),
         filter=f"ip.addr == {source} && ip.addr == {target}",
-        first_ns=int(leg.rows["ts_ns"][members[0]]),
-        last_ns=int(leg.rows["ts_ns"][members[-1]]),
+        first_ns=int(rows["ts_ns"].min()),
+        last_ns=int(rows["ts_ns"].max()),
         alternatives=("a balancer or router with several paths on the way, one of them dead",),
         limits=leg.limits,
         next_steps=(

@@ -25,12 +25,14 @@ Look where the switch has the MAC now, and how long its port takes to forward.
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from pcapdx.case import Case, View
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest
-from pcapdx.rules.definitions.path import Leg, every_leg, mac_int
+from pcapdx.rules.definitions.path import Leg, every_leg, mac_int, mac_of
 from pcapdx.rules.definitions.windows import BURST, SECOND
 from pcapdx.rules.definitions.wording import cite, duration
 from pcapdx.sieve.columns import Array
@@ -41,10 +43,14 @@ SILENT = 5 * SECOND
 def check(case: Case) -> Iterator[Finding]:
     """One finding a guest that moved."""
     for leg in every_leg(case):
-        if leg.is_wire_to_wire:
-            for one in leg.near.talkers:
-                if one.sent and is_guest(one.mac) and _is_at(leg.near, one.mac) and _is_at(leg.far, one.mac):
-                    yield from _judge(leg, one.mac)
+        if not leg.is_wire_to_wire:
+            continue
+        here = np.unique(leg.rows["eth_src"][leg.pair.there < 0])
+        there = np.unique(leg.pair.others["eth_src"][leg.pair.back < 0])
+        for number in np.intersect1d(here, there).tolist():
+            mac = mac_of(number)
+            if is_guest(mac) and _is_at(leg.near, mac) and _is_at(leg.far, mac):
+                yield from _judge(leg, mac)
 
 
 def _is_at(view: View, mac: str) -> bool:
