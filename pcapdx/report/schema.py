@@ -46,6 +46,8 @@ def _type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "items": _type(arguments[0], definitions)}
     if origin is Mapping:
         return {"type": "object", "additionalProperties": _type(arguments[1], definitions)}
+    if origin is UnionType and not all(one in _PLAIN for one in arguments):
+        return {"anyOf": [_type(one, definitions) for one in arguments]}
     if origin is UnionType:
         return {"type": [_PLAIN[one] for one in arguments]}
     return {"type": _PLAIN[hint]}
