@@ -28,7 +28,7 @@ Compare the VXLAN devices of both hosts.
 
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
-from itertools import combinations
+from itertools import combinations, islice
 
 from dissectors.icmp import Icmp
 from pcapdx.case import View
@@ -43,6 +43,8 @@ from pcapdx.rules.dhcp.asking import unanswered
 from pcapdx.values import dataclass
 
 SPREAD = 2 * SECOND
+MOST_TOLD = 4
+"""Pairs told of one pair of endpoints or one group: the rest is the same fault."""
 MOST_WAYS = 200
 """Ways of one pair or group that are held against each other; a group with more hosts shows a fault among these."""
 UDP = 17
@@ -171,9 +173,10 @@ def _one_way(view: View) -> Iterator[tuple[Way, Leg, Way, Leg]]:
         group = ip_address(way.dst).is_multicast
         meeting.setdefault(way.dst if group else frozenset((way.src, way.dst)), []).append(way)
     for ways in meeting.values():
-        for here, there in combinations(ways[:MOST_WAYS], 2):
-            if here.src != there.src and _apart(alone[here], alone[there]):
-                yield here, alone[here], there, alone[there]
+        pairs = ((here, there) for here, there in combinations(ways[:MOST_WAYS], 2) if here.src != there.src)
+        apart = ((here, there) for here, there in pairs if _apart(alone[here], alone[there]))
+        for here, there in islice(apart, MOST_TOLD):
+            yield here, alone[here], there, alone[there]
 
 
 def _apart(near: Leg, far: Leg) -> bool:
