@@ -5,7 +5,7 @@ gateway. In an isolated network both are the virtual router; in a shared one the
 """
 
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpType
-from pcapdx.case import View
+from pcapdx.case import Binding, View
 from pcapdx.dissect import Seen
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.values import dataclass
@@ -57,6 +57,15 @@ def leases(view: View) -> tuple[Lease, ...]:
 def lease_at(view: View, ip: str | None, ts_ns: int) -> Lease | None:
     """The latest lease of an address at a moment; a moment before any lease gets None."""
     return next((one for one in reversed(leases(view)) if one.ip == ip and one.ack.ts_ns <= ts_ns), None)
+
+
+@once_a_view
+def bindings_by_mac(view: View) -> dict[str, list[Binding]]:
+    """Addresses that each MAC used."""
+    found: dict[str, list[Binding]] = {}
+    for one in view.bindings:
+        found.setdefault(one.mac, []).append(one)
+    return found
 
 
 @once_a_view

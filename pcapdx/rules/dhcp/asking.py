@@ -13,6 +13,7 @@ from pcapdx.case import View
 from pcapdx.dissect import Seen
 from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Severity
+from pcapdx.rules.definitions.leases import bindings_by_mac
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES, SECOND
@@ -152,8 +153,8 @@ def _in_vain(view: View, mac: str, segment: Segment, asked: list[Seen[Dhcp]]) ->
         for moments in attempts.values()
     )
     used = any(
-        one.mac == mac and one.segment == segment and one.last_ns >= asked[0].ts_ns and not one.ip.startswith(NO_LEASE)
-        for one in view.bindings
+        one.segment == segment and one.last_ns >= asked[0].ts_ns and not one.ip.startswith(NO_LEASE)
+        for one in bindings_by_mac(view).get(mac, ())
     )
     return repeated and not used
 

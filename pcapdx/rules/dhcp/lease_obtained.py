@@ -17,6 +17,7 @@ from dissectors.dhcp import DhcpExchange, DhcpKind
 from pcapdx.case import View
 from pcapdx.model import Proof, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.leases import bindings_by_mac
 from pcapdx.rules.definitions.wording import cite, duration, in_vlan
 
 
@@ -51,10 +52,11 @@ def _of_cut(view: View, exchange: DhcpExchange) -> Iterator[Proof]:
     guest = view.site.guest_of(exchange.chaddr)
     given = {one.message.yiaddr: one for one in exchange.server_messages if one.message.type_unknown}
     asked = [one for one in exchange.client_messages if one.message.type_unknown]
-    for bound in view.bindings:
+    if not given or not asked:
+        return
+    for bound in bindings_by_mac(view).get(exchange.chaddr, ()):
         answer = given.get(bound.ip)
-        mine = bound.mac == exchange.chaddr and bound.segment == exchange.segment
-        if answer is None or not asked or not mine or bound.last_ns <= answer.ts_ns:
+        if answer is None or bound.segment != exchange.segment or bound.last_ns <= answer.ts_ns:
             continue
         if guest is not None and guest.ip and bound.ip not in (guest.ip, *guest.secondary_ips):
             continue

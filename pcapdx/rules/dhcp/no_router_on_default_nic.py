@@ -32,9 +32,11 @@ from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.leases import Lease, leases
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.wording import cite, listed
 
 DEFAULT = "0.0.0.0/0"
+ROUTER = 3
 HOST_MASK = 31
 
 
@@ -44,7 +46,7 @@ def check(view: View) -> Iterator[Finding]:
     for lease in latest.values():
         routed = any(route.destination == DEFAULT for route in lease.ack.message.routes)
         guest = view.site.guest_of(lease.mac)
-        asked = 3 in _asked_for(view, lease)
+        asked = lease.mac in _ask_for_router(view)
         if routed:
             continue
         if not lease.routers and guest is not None and guest.default_nic and asked:
@@ -54,13 +56,13 @@ def check(view: View) -> Iterator[Finding]:
             yield _finding(view, lease, where, Severity.ERROR if guest and guest.default_nic else Severity.WARNING)
 
 
-def _asked_for(view: View, lease: Lease) -> frozenset[int]:
-    """Options that the client asked for; a server may leave out what nobody asked for."""
+@once_a_view
+def _ask_for_router(view: View) -> frozenset[str | None]:
+    """Clients that ask for option 3; a server may leave out what nobody asked for."""
     return frozenset(
-        code
+        one.message.chaddr
         for one in view.messages(Dhcp)
-        if one.message.chaddr == lease.mac and not one.message.from_server
-        for code in one.message.parameters
+        if not one.message.from_server and ROUTER in one.message.parameters
     )
 
 

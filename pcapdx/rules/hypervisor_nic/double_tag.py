@@ -3,7 +3,8 @@
 What it does
 ------------
 Finds frames with two customer tags that a guest sends, or that are sent under a VLAN id which other machines use with
-that tag alone. Service tags (802.1ad) and links on which every frame has two are told as they are.
+that tag alone. Service tags (802.1ad), links on which every frame has two, and pairs of tags by which somebody is
+answered are told as they are.
 
 Why it matters
 --------------

@@ -156,7 +156,7 @@ def _finding(view: View, vlan: int, ip: str, contest: Contest, *, one_host: bool
     if contest.returns:
         how.append(f"they took turns {times(len(contest.returns))}")
     answered = [number for frames in contest.together for number in frames]
-    owners = "|".join(contest.macs)
+    owners = "|".join(contest.macs[:4])
     turns = [contest.claims[0].number, *(one.number for one in contest.returns)] if contest.returns else []
     return RULE.finding(
         subject=Subject(vlan=vlan, ip=ip),

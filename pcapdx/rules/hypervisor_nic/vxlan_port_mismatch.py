@@ -26,8 +26,9 @@ Next steps
 Compare the VXLAN devices of both hosts.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
+from itertools import combinations, islice
 
 from dissectors.icmp import Icmp
 from pcapdx.case import View
@@ -42,6 +43,10 @@ from pcapdx.rules.dhcp.asking import unanswered
 from pcapdx.values import dataclass
 
 SPREAD = 2 * SECOND
+MOST_TOLD = 4
+"""Pairs told of one pair of endpoints or one group: the rest is the same fault."""
+MOST_WAYS = 200
+"""Ways of one pair or group that are held against each other; a group with more hosts shows a fault among these."""
 UDP = 17
 PORT_UNREACHABLE = {(4, 3, 3), (6, 1, 4)}
 """IP version, type and code."""
@@ -71,17 +76,8 @@ def check(view: View) -> Iterator[Finding]:
 
 def _ports(view: View) -> Iterator[Claim]:
     """The same network on two ports, each port one way only."""
-    every = legs(view)
-    told: set[frozenset[Way]] = set()
-    for here, near in every.items():
-        for there, far in every.items():
-            same = (here.tunnel, here.vni) == (there.tunnel, there.vni) and here.port != there.port
-            pair = frozenset((here, there))
-            if not same or pair in told or not _meet(here, there) or not _many(near, far):
-                continue
-            if _back(every, here) or _back(every, there) or not _apart(near, far):
-                continue
-            told.add(pair)
+    for here, near, there, far in _one_way(view):
+        if (here.tunnel, here.vni) == (there.tunnel, there.vni) and here.port != there.port:
             yield Claim(
                 ends=(here.src, there.src),
                 summary=(
@@ -98,17 +94,8 @@ def _ports(view: View) -> Iterator[Claim]:
 
 def _identifiers(view: View) -> Iterator[Claim]:
     """Two identifiers between one pair of endpoints, each one way only, whose inner frames ask for one another."""
-    every = legs(view)
-    told: set[frozenset[Way]] = set()
-    for here, near in every.items():
-        for there, far in every.items():
-            opposite = (here.src, here.dst, here.tunnel, here.port) == (there.dst, there.src, there.tunnel, there.port)
-            pair = frozenset((here, there))
-            if not opposite or here.vni == there.vni or pair in told or not _many(near, far):
-                continue
-            if _back(every, here) or _back(every, there) or not _apart(near, far):
-                continue
-            told.add(pair)
+    for here, near, there, far in _one_way(view):
+        if here.src == there.dst and (here.tunnel, here.port) == (there.tunnel, there.port) and here.vni != there.vni:
             both = near.wants(far) and far.wants(near)
             wanted = sorted((near.asked & far.speakers) | (far.asked & near.speakers))
             yield Claim(
@@ -134,16 +121,18 @@ def _refused(view: View) -> Iterator[Claim]:
             continue
         if quoted.protocol == UDP and quoted.dport in PORTS and one.frame.src == quoted.dst:
             grouped.setdefault((quoted.src, quoted.dst, quoted.dport), []).append(one)
-    every = legs(view)
+    by_sender: dict[str, list[tuple[Way, Leg]]] = {}
+    for way, leg in legs(view).items():
+        by_sender.setdefault(way.src, []).append((way, leg))
     for (src, dst, port), refusals in grouped.items():
         first, last = refusals[0], refusals[-1]
-        sent = {way: leg for way, leg in every.items() if (way.src, way.dst, way.port) == (src, dst, port)}
         if len(refusals) < REPETITION or last.ts_ns - first.ts_ns < SPREAD:
             continue
-        if any((way.src, way.dst, way.port) == (dst, src, port) and leg.moments[-1] > first.ts_ns
-               for way, leg in every.items()):  # fmt: skip
+        sent = {way: leg for way, leg in by_sender.get(src, ()) if (way.dst, way.port) == (dst, port)}
+        back = by_sender.get(dst, ())
+        if any((way.dst, way.port) == (src, port) and leg.moments[-1] > first.ts_ns for way, leg in back):
             continue  # it does speak by this port: what was refused is another matter
-        others = sorted({way.port for way in every if way.src == dst and way.port not in (0, port)})
+        others = sorted({way.port for way, _ in back if way.port not in (0, port)})
         vnis = sorted({way.vni for way in sent})
         vain = _in_vain(view, vnis)
         uses = f" and itself sends on {listed(others)}" if others else ""
@@ -170,29 +159,29 @@ def _in_vain(view: View, vnis: Sequence[int]) -> bool:
     return silent or any(one.vni in vnis and one.enough for one in unanswered(view))
 
 
-def _meet(here: Way, there: Way) -> bool:
-    """Each other, or one multicast group."""
-    if here.src == there.src:
-        return False
-    return (here.dst, there.dst) == (there.src, here.src) or (
-        here.dst == there.dst and ip_address(here.dst).is_multicast
-    )
-
-
-def _back(every: Mapping[Way, Leg], way: Way) -> bool:
-    """Whether anybody at all sends back the same way: then the tunnel works."""
-    return any(
-        one.dst == way.src and (one.tunnel, one.port, one.vni) == (way.tunnel, way.port, way.vni) for one in every
-    )
+def _one_way(view: View) -> Iterator[tuple[Way, Leg, Way, Leg]]:
+    """Pairs of legs that meet (each other's endpoints, or one multicast group), neither of which anybody sends back."""
+    every = legs(view)
+    back = {(one.dst, one.tunnel, one.port, one.vni) for one in every}
+    alone = {
+        way: leg
+        for way, leg in every.items()
+        if len(leg.frames) >= REPETITION and (way.src, way.tunnel, way.port, way.vni) not in back
+    }
+    meeting: dict[object, list[Way]] = {}
+    for way in alone:
+        group = ip_address(way.dst).is_multicast
+        meeting.setdefault(way.dst if group else frozenset((way.src, way.dst)), []).append(way)
+    for ways in meeting.values():
+        pairs = ((here, there) for here, there in combinations(ways[:MOST_WAYS], 2) if here.src != there.src)
+        apart = ((here, there) for here, there in pairs if _apart(alone[here], alone[there]))
+        for here, there in islice(apart, MOST_TOLD):
+            yield here, alone[here], there, alone[there]
 
 
 def _apart(near: Leg, far: Leg) -> bool:
     """Whether one leg asks for who speaks in the other, and nobody answers across them."""
     return (near.wants(far) or far.wants(near)) and not near.answers(far) and not far.answers(near)
-
-
-def _many(near: Leg, far: Leg) -> bool:
-    return len(near.frames) >= REPETITION and len(far.frames) >= REPETITION
 
 
 def _span(near: Leg, far: Leg) -> tuple[int, int]:

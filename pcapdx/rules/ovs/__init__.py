@@ -1,7 +1,7 @@
 """Open vSwitch: port tags, trunks, flows and bonds of its bridges.
 
-What it does to a frame shows only between two points, a guest's tap and the uplink. One capture can show that a tag is
-missing or doubled, which the topics of VLANs and hypervisor NICs tell.
+What it does to most frames shows only between two points, a guest's tap and the uplink. One capture can show that a
+port lost its tag or never had one, and that a guest gets what is for others.
 """
 
 from pcapdx.case import View
@@ -18,5 +18,5 @@ TOPIC = TopicPage(
     topic=Topic.OVS,
     title="Open vSwitch",
     seen=seen,
-    absent="not to be seen at one point; capture a guest's tap and the uplink at once",
+    absent="hardly to be seen at one point; capture a guest's tap and the uplink at once",
 )
