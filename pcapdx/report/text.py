@@ -30,6 +30,8 @@ LABEL, TITLE = 12, 14
 """Columns of the labels on the left: of a finding's parts (indent included), of the sections below."""
 FRAMES = 36
 """Columns for a list of frames beside what they show; a third of a narrow report."""
+LAST = 20
+"""Columns that its last column needs at least."""
 MOST_ROWS = 8
 """Rows of such a table; the other formats have more."""
 CELL = 44
@@ -140,17 +142,29 @@ def _path(document: Document, width: int, style: Style) -> Iterator[str]:
     for title, table in (("Path", hop_table(document)), ("Packets", passage_table(document))):
         if table is None:
             continue
-        head, rows = table
-        sizes = [min(max(len(plain(row[n])) for row in (head, *rows)), CELL) for n in range(len(head))]
-        taken = TITLE + sum(size + 2 for size in sizes[:-1])
-        for place, row in enumerate((head, *rows[:MOST_ROWS])):
-            cells = [plain(cell)[: sizes[n]].ljust(sizes[n]) for n, cell in enumerate(row[:-1])]
-            lead = style(f"{title:<{TITLE}}", "label") if place == 0 else " " * TITLE
-            first, *more = _wrap(row[-1], max(width - taken, 20))
-            text = "  ".join([*cells, first])
-            yield f"{lead}{style(text, 'label') if place == 0 else text}"
-            yield from (f"{' ' * taken}{line}" for line in more)
+        yield from _table(title, *table, width, style)
         yield ""
+
+
+def _table(
+    title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int, style: Style
+) -> Iterator[str]:
+    """Columns where they fit; else a line a row that says each cell's head."""
+    sizes = [min(max(len(plain(row[n])) for row in (head, *rows)), CELL) for n in range(len(head))]
+    taken = TITLE + sum(size + 2 for size in sizes[:-1])
+    narrow = width - taken < min(sizes[-1], LAST)
+    for place, row in enumerate((head, *rows[:MOST_ROWS])):
+        lead = style(f"{title:<{TITLE}}", "label") if place == 0 else " " * TITLE
+        if narrow:
+            cells = zip(head[1:], row[1:], strict=True)
+            words = f"{row[0]}: {', '.join(f'{name} {cell}' for name, cell in cells)}" if place else "by " + row[0]
+            yield from _hanging(words, width, lead=lead, columns=TITLE)
+            continue
+        padded = [plain(cell)[: sizes[n]].ljust(sizes[n]) for n, cell in enumerate(row[:-1])]
+        first, *more = _wrap(row[-1], max(width - taken, LAST))
+        text = "  ".join([*padded, first])
+        yield f"{lead}{style(text, 'label') if place == 0 else text}"
+        yield from (f"{' ' * taken}{line}" for line in more)
 
 
 def _tail(document: Document, also: list[str], width: int, style: Style, *, captures: bool) -> Iterator[str]:

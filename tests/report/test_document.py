@@ -9,7 +9,7 @@ from pcapdx.capture.records import Piece
 from pcapdx.diagnose import Analysis
 from pcapdx.diagnosis import State
 from pcapdx.model import Confidence, InternalError, Severity
-from pcapdx.report import document, html, markdown, text
+from pcapdx.report import document, html, markdown, path, text
 from pcapdx.report import json as as_json
 from pcapdx.report.document import Document, document_of
 from pcapdx.report.schema import json_schema
@@ -90,12 +90,14 @@ def test_schema_describes_every_field() -> None:
     written = json.loads(as_json.render(labelled.document(FAULTY)))
     assert keys(schema["properties"]) == keys(written) == {one.name for one in fields(Document)}
     for kind, definition in schema["$defs"].items():
-        assert keys(definition["properties"]) == {one.name for one in fields(getattr(document, kind))}
+        assert keys(definition["properties"]) == {
+            one.name for one in fields(getattr(document, kind, None) or getattr(path, kind))
+        }
         assert definition["description"]
     assert written["schema"] == schema["properties"]["schema"]["const"] == "pcapdx.report/1"
 
 
 def test_file_names_are_as_given() -> None:
-    path = labelled.CASES[FAULTY].arguments[0].path
-    assert document_of(analysis()).captures[0].file == path
-    assert labelled.document(FAULTY).captures[0].file == Path(path).name
+    file = labelled.CASES[FAULTY].arguments[0].path
+    assert document_of(analysis()).captures[0].file == file
+    assert labelled.document(FAULTY).captures[0].file == Path(file).name

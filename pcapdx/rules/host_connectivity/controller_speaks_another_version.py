@@ -68,7 +68,7 @@ def _finding(view: View, switch: str, controller: str, failed: Sequence[OpenFlow
             cite(view, (one.number for one in hellos), "both hellos"),
             cite(view, (one.number for one in errors), "the error: hello failed"),
         ),
-        filter=f"openflow && ip.addr == {controller}",
+        filter=f"tcp.port in {{6633, 6653}} && ip.addr == {controller}",
         first_ns=errors[0].ts_ns,
         last_ns=errors[-1].ts_ns,
         next_steps=(

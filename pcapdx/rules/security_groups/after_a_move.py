@@ -137,7 +137,7 @@ def _stale(leg: Leg, guest: str, ip: str, macs: tuple[str, str], announced: Seen
             cite(leg.near, (announced.number,), f"{ip} is announced at {new}; not at {leg.far.name}"),
             cite(leg.far, late, f"frames to {old}, from ten seconds after on"),
         ),
-        filter=f"eth.src == {guest} && eth.dst == {old}",
+        filter=f"(eth.src == {guest} && eth.dst == {old}) || arp.src.proto_ipv4 == {ip}",
         first_ns=announced.ts_ns,
         last_ns=announced.ts_ns + after,
         alternatives=(f"{old} still forwards, and nothing is lost: look whether the guest is answered",),
