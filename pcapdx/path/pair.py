@@ -140,10 +140,10 @@ class Pair:
         """The time that the far capture covers, less a margin, by the near clock; the end before the begin if none."""
         if not len(self.rows) or not len(self.others):
             return 0, -1
-        begin, end = self.others["ts_ns"][0] - self.offset_ns, self.others["ts_ns"][-1] - self.offset_ns
+        begin, end = (int(self.others["ts_ns"][place]) - self.offset_ns for place in (0, -1))
         unsure = self.clock.error_ns if self.clock is not None else 0
-        margin = max(0, min(MARGIN_NS, int(end - begin) // 10, CLOSE_NS + 2 * unsure))
-        return int(begin) + margin, int(end) - margin
+        margin = max(0, min(MARGIN_NS, (end - begin) // 10, CLOSE_NS + 2 * unsure))
+        return begin + margin, end - margin
 
     @cached_property
     def judged(self) -> Array:
