@@ -4,12 +4,11 @@ Rows are evenly spaced, so that what is close in time stays readable; the times 
 second or more is a gap that says how long it was. Evidence is thick, filled and bold: nothing hangs on colour alone.
 """
 
-import io
 import textwrap
-import warnings
 from typing import Any
 
-from pcapdx.report.escape import markup, plain
+from pcapdx.report.escape import plain
+from pcapdx.report.svg import CHARACTER_IN, INK, LINE, SOFT, svg
 from pcapdx.report.timeline import EVERYONE, Event, TimeLine
 from pcapdx.values import dataclass
 
@@ -19,10 +18,7 @@ ROW_IN, GAP_IN, HEAD_IN, FOOT_IN = 0.32, 0.28, 0.52, 0.3
 LEFT_IN, RIGHT_IN = 1.75, 0.75
 """Room for frame and time on the left, and for half a column's name on the right."""
 WIDE_IN = 7.5
-FONT_PT = 8.5
-CHARACTER_IN = 0.62 * FONT_PT / 72
-"""A character's width in any sans-serif font, rather too much than too little."""
-INK, SOFT, LINE, EVIDENCE = "#14171c", "#5b6472", "#c3c8d1", "#0b4a8f"
+EVIDENCE = "#0b4a8f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,32 +34,17 @@ def draw(line: TimeLine | None) -> str:
     """The SVG element with its alternative text; empty without a time line."""
     if line is None:
         return ""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     ends = dict.fromkeys(end for one in line.events for end in (one.sender, one.receiver))
     names = sorted(ends, key=EVERYONE.__eq__)[:MOST_COLUMNS]
     events = [one for one in line.events if one.sender in names and one.receiver in names]
     rows, height = _rows(events, line)
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "font.family": "sans-serif",
-        "svg.hashsalt": "pcapdx",
-        "font.size": FONT_PT,
-    }
-    with mpl.rc_context(settings), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # glyphs that matplotlib's own font lacks: the reader's browser has them
-        figure = Figure(figsize=(WIDE_IN, height))
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDE_IN), ylim=(height, 0))
-        axes.set_axis_off()
+
+    def paint(axes: Any) -> None:
         places = _columns(axes, names, height)
         for row in rows:
             _row(axes, row, places)
-        picture = io.StringIO()
-        figure.savefig(
-            picture, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        )
-    return _labelled(picture.getvalue(), events, line)
+
+    return svg(WIDE_IN, height, paint, _words(events, line))
 
 
 def _rows(events: list[Event], line: TimeLine) -> tuple[list[_Row], float]:
@@ -140,9 +121,7 @@ def _fitted(label: str, inches: float) -> str:
     return words if len(words) <= fitting else f"{words[: fitting - 1].rstrip()}…"
 
 
-def _labelled(svg: str, events: list[Event], line: TimeLine) -> str:
-    """The element alone, with words for those who cannot see it."""
+def _words(events: list[Event], line: TimeLine) -> str:
+    """The picture in words, for those who cannot see it."""
     ends = list(dict.fromkeys(end.partition("\n")[0] for one in events for end in (one.sender, one.receiver)))
-    words = f"Time line of {len(events)} messages between {', '.join(ends)} in {line.capture}"
-    svg = svg[svg.index("<svg") :]
-    return svg.replace("<svg", f'<svg role="img" aria-label="{markup(words)}"', 1)
+    return f"Time line of {len(events)} messages between {', '.join(ends)} in {line.capture}"

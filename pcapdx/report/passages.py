@@ -4,14 +4,12 @@ A column a point, a row a packet: a filled dot with its frame number where it wa
 hangs on colour alone.
 """
 
-import io
 import textwrap
-import warnings
 from typing import Any
 
-from pcapdx.report.escape import markup, plain
-from pcapdx.report.ladder import CHARACTER_IN, FONT_PT, INK, LINE, SOFT
+from pcapdx.report.escape import plain
 from pcapdx.report.path import PassageEntry, PathEntry
+from pcapdx.report.svg import CHARACTER_IN, INK, LINE, SOFT, svg
 
 WIDE_IN, LEFT_IN, RIGHT_IN = 7.5, 2.6, 0.6
 HEAD_IN, ROW_IN, FOOT_IN = 0.6, 0.36, 0.25
@@ -22,31 +20,15 @@ def draw(path: PathEntry | None) -> str:
     """The SVG element with its alternative text; empty without packets to show."""
     if path is None or not path.passages:
         return ""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     height = HEAD_IN + ROW_IN * len(path.passages) + FOOT_IN
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "font.family": "sans-serif",
-        "svg.hashsalt": "pcapdx",
-        "font.size": FONT_PT,
-    }
-    with mpl.rc_context(settings), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # glyphs that matplotlib's own font lacks: the reader's browser has them
-        figure = Figure(figsize=(WIDE_IN, height))
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDE_IN), ylim=(height, 0))
-        axes.set_axis_off()
+    words = f"{len(path.passages)} packets at {', '.join(path.captures)}: {'; '.join(map(_words, path.passages))}"
+
+    def paint(axes: Any) -> None:
         places = _points(axes, path.captures, height)
         for row, one in enumerate(path.passages):
             _passage(axes, one, HEAD_IN + ROW_IN * (row + 0.7), places)
-        picture = io.StringIO()
-        figure.savefig(
-            picture, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        )
-    svg = picture.getvalue()
-    words = f"{len(path.passages)} packets at {', '.join(path.captures)}: {'; '.join(map(_words, path.passages))}"
-    return svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{markup(words)}"', 1)
+
+    return svg(WIDE_IN, height, paint, words)
 
 
 def _words(one: PassageEntry) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pcapdx.report import html, ladder, timeline
+from pcapdx.report import html, ladder, passages, svg, timeline
 from pcapdx.report.document import Document
 from pcapdx.report.words import headline
 from tests import labelled
@@ -167,7 +167,7 @@ def test_contrast(name: str, browser: "Browser", tmp_path: Path) -> None:
     assert len(found) > 20
     for tag, words, ink, paper in found:
         assert contrast(ink, paper) >= CONTRAST, f"{tag} {words!r}: {ink} on {paper}"
-    for ink in (ladder.INK, ladder.SOFT, ladder.EVIDENCE):
+    for ink in (svg.INK, svg.SOFT, ladder.EVIDENCE, passages.SEEN, passages.MISSED):
         assert contrast(f"rgb{tuple(bytes.fromhex(ink[1:]))}", "rgb(255, 255, 255)") >= CONTRAST
 
 

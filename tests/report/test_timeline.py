@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pcapdx.report import ladder
+from pcapdx.report.svg import CHARACTER_IN
 from pcapdx.report.timeline import EVERYONE, MOST_EVENTS, Event, TimeLine, label_of, timeline_of
 from tests import labelled
 
@@ -101,7 +102,7 @@ def test_long_labels_are_cut_to_the_room_there_is() -> None:
     line = TimeLine(capture="x", events=(event(0, 1, "Standard query A " + "a" * 300),), last_ns=0, left_out=0)
     label = next(text for text in texts(ladder.draw(line)) if text.startswith("Standard"))
     assert label.endswith("…")
-    assert len(label) * ladder.CHARACTER_IN < ladder.WIDE_IN
+    assert len(label) * CHARACTER_IN < ladder.WIDE_IN
 
 
 def test_many_ends_are_too_many_to_draw() -> None:
