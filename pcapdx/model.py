@@ -121,6 +121,8 @@ class Finding:
     limits: tuple[str, ...] = ()
     """What of this capture limits the claim."""
     next_steps: tuple[NextStep, ...] = ()
+    known: tuple[int, ...] = ()
+    """Numbers of published issues of apache/cloudstack with this signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,8 @@ class Rule:
     """Judges several captures of one incident together, in the order of the path; not asked of a single one."""
     explains: tuple[str, ...] = ()
     """Codes of the findings that this one causes, when their subjects and times agree."""
+    known: tuple[int, ...] = ()
+    """Published issues and pull requests of apache/cloudstack whose signature on the wire this is."""
     since: str = "0.1.0"
 
     def finding(
@@ -97,6 +99,7 @@ class Rule:
             alternatives=alternatives,
             limits=limits,
             next_steps=next_steps,
+            known=self.known,
         )
 
     def proof(

@@ -109,6 +109,8 @@ class FindingEntry:
     alternatives: tuple[str, ...]
     limits: tuple[str, ...]
     next_steps: tuple[StepEntry, ...]
+    known: tuple[int, ...]
+    """Published issues of apache/cloudstack with this signature."""
     explained_by: str | None
     first_ns: int | None
     last_ns: int | None
@@ -265,6 +267,7 @@ def _finding(identity: str, one: Finding, explained_by: str | None, pieces: Piec
         alternatives=one.alternatives,
         limits=one.limits,
         next_steps=tuple(_step(step) for step in one.next_steps),
+        known=one.known,
         explained_by=explained_by,
         first_ns=one.first_ns,
         last_ns=one.last_ns,

@@ -14,6 +14,7 @@ from pcapdx.report.words import (
     headline,
     hop_table,
     in_short,
+    issues,
     moment,
     passage_table,
     path_limits,
@@ -75,5 +76,6 @@ def _environment() -> "Environment":
         source=source,
         moment=moment,
         facts=facts,
+        issues=issues,
     )
     return page

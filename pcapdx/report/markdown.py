@@ -14,6 +14,7 @@ from pcapdx.report.words import (
     headline,
     hop_table,
     in_short,
+    issues,
     names,
     passage_table,
     path_limits,
@@ -84,6 +85,7 @@ def _finding(one: FindingEntry, after: Sequence[FindingEntry]) -> Iterator[str]:
     yield from _items("**Explains**", [markdown(item) for item in names(after)])
     yield from _items("**Could also be**", [markdown(item) for item in one.alternatives])
     yield from _items("**Limits**", [markdown(item) for item in one.limits])
+    yield from _items("**Known as**", [markdown(item) for item in issues(one)])
     if one.next_steps:
         yield "**Do next**"
         yield ""

@@ -16,6 +16,7 @@ from pcapdx.report.words import (
     headline,
     hop_table,
     in_short,
+    issues,
     names,
     passage_table,
     path_limits,
@@ -85,6 +86,7 @@ def _finding(
     yield from _listed("explains", names(after), width, style)
     yield from _listed("maybe", one.alternatives, width, style)
     yield from _listed("limits", one.limits, width, style)
+    yield from _listed("known as", issues(one), width, style)
     yield from _steps(one.next_steps, width, style)
 
 

@@ -94,6 +94,11 @@ def facts(capture: CaptureEntry) -> str:
     return f"{vantage(capture)}, {span(capture.first_ns, capture.last_ns)}, {capture.frames:,} frames, {whole}"
 
 
+def issues(entry: FindingEntry) -> list[str]:
+    """Published issues with this signature, in a line; empty without any."""
+    return [f"apache/cloudstack {', '.join(f'#{number}' for number in entry.known)}"] if entry.known else []
+
+
 def names(findings: Sequence[FindingEntry]) -> list[str]:
     """Consequences in short: ``discover-unanswered (DHCP001)``, each code once."""
     return list(dict.fromkeys(f"{one.name.replace('-', ' ')} ({one.code})" for one in findings))

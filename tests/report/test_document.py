@@ -101,3 +101,11 @@ def test_file_names_are_as_given() -> None:
     file = labelled.CASES[FAULTY].arguments[0].path
     assert document_of(analysis()).captures[0].file == file
     assert labelled.document(FAULTY).captures[0].file == Path(file).name
+
+
+def test_a_published_issue_is_cited_in_every_format() -> None:
+    cited = labelled.document("password-refused-at-own-address")
+    assert cited.findings[0].known == (11877, 12107, 13720)
+    for written in (text.render(cited), markdown.render(cited), html.render(cited), as_json.render(cited)):
+        assert "11877" in written
+    assert "apache/cloudstack" not in text.render(labelled.document(FAULTY))

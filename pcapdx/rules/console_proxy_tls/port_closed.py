@@ -166,6 +166,7 @@ PAGE = Rule(
 WEBSOCKET = Rule(
     code="CPVM005",
     name="ws-port-closed",
+    known=(8332,),
     topic=Topic.CONSOLE_PROXY_TLS,
     severity=Severity.ERROR,
     check=check_websocket,

@@ -195,6 +195,7 @@ REFUSED = Rule(
 PASSWORD = Rule(
     code="CPVM018",
     name="vnc-auth-failed",
+    known=(8648,),
     topic=Topic.CONSOLE_PROXY_TLS,
     severity=Severity.ERROR,
     check=check_password,

@@ -72,6 +72,7 @@ def check(view: View) -> Iterator[Finding]:
 RULE = Rule(
     code="DHCP021",
     name="dns-not-vr",
+    known=(12161, 11879),
     topic=Topic.DHCP,
     severity=Severity.WARNING,
     check=check,

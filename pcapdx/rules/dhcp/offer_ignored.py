@@ -139,6 +139,7 @@ IGNORED = Rule(
 CHECKSUM = Rule(
     code="DHCP009",
     name="reply-bad-udp-checksum",
+    known=(1743,),
     topic=Topic.DHCP,
     severity=Severity.ERROR,
     check=check_checksum,

@@ -97,6 +97,7 @@ def check_relayed(view: View) -> Iterator[Finding]:
 OWN_ADDRESS = Rule(
     code="DHCP024",
     name="server-id-not-gateway-on-rvr",
+    known=(2635, 13194),
     topic=Topic.DHCP,
     severity=Severity.WARNING,
     check=check_own_address,

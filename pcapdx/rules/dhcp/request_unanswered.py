@@ -118,6 +118,7 @@ SELECTING = Rule(
 RENEWING = Rule(
     code="DHCP023",
     name="renew-to-gone-server",
+    known=(3409,),
     topic=Topic.DHCP,
     severity=Severity.WARNING,
     check=check_renewing,

@@ -99,6 +99,7 @@ def _finding(view: View, tries: Tries) -> Finding:
 RULE = Rule(
     code="HOST006",
     name="system-vm-uses-wrong-nic",
+    known=(9746, 7244),
     topic=Topic.HOST_CONNECTIVITY,
     severity=Severity.ERROR,
     check=check,

@@ -149,6 +149,7 @@ def _finding(
 RULE = Rule(
     code="HYP016",
     name="duplicate-mac",
+    known=(7633,),
     topic=Topic.HYPERVISOR_NIC,
     severity=Severity.ERROR,
     check=check,

@@ -233,6 +233,7 @@ INBOUND = Rule(
 ARP_ONLY = Rule(
     code="HYP003",
     name="arp-passes-ip-dies",
+    known=(9027,),
     topic=Topic.HYPERVISOR_NIC,
     severity=Severity.ERROR,
     check_path=check_arp_only,

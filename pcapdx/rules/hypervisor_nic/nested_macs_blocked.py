@@ -96,6 +96,7 @@ def _finding(view: View, vlan: int, blocked: dict[str, list[ArpExchange]], answe
 RULE = Rule(
     code="HYP024",
     name="nested-macs-blocked",
+    known=(9406,),
     topic=Topic.HYPERVISOR_NIC,
     severity=Severity.WARNING,
     check=check,

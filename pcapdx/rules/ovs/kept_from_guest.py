@@ -141,6 +141,7 @@ BROADCAST = Rule(
 PRIVATE = Rule(
     code="OVS008",
     name="pvlan-return-dropped",
+    known=(13521,),
     topic=Topic.OVS,
     severity=Severity.ERROR,
     check_path=check_private_vlan,

@@ -174,6 +174,7 @@ def particulars(view: View, one: PasswordExchange, what: str) -> ParticularsWith
 EMPTY = Rule(
     code="PWD005",
     name="empty-body",
+    known=(9699,),
     topic=Topic.PASSWORD_RESET,
     severity=Severity.WARNING,
     check=check_empty,

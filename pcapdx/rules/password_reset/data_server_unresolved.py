@@ -74,6 +74,7 @@ def check(view: View) -> Iterator[Finding]:
 RULE = Rule(
     code="PWD018",
     name="data-server-unresolved",
+    known=(12161,),
     topic=Topic.PASSWORD_RESET,
     severity=Severity.INFO,
     check=check,

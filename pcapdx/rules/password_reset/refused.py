@@ -113,6 +113,7 @@ REFUSED = Rule(
 AT_OWN_ADDRESS = Rule(
     code="PWD002",
     name="refused-at-server-id-vip-would-serve",
+    known=(11877, 12107, 13720),
     topic=Topic.PASSWORD_RESET,
     severity=Severity.ERROR,
     check=check_redundant,

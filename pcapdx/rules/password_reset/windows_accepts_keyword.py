@@ -68,6 +68,7 @@ def check(view: View) -> Iterator[Finding]:
 RULE = Rule(
     code="PWD015",
     name="windows-accepts-keyword",
+    known=(1079,),
     topic=Topic.PASSWORD_RESET,
     severity=Severity.ERROR,
     check=check,

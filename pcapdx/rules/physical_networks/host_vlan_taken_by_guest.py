@@ -126,6 +126,7 @@ def _finding(view: View, vlan: int, mac: str, vain: Sequence[ArpExchange], guest
 RULE = Rule(
     code="PHYS004",
     name="host-vlan-taken-by-guest",
+    known=(11935,),
     topic=Topic.PHYSICAL_NETWORKS,
     severity=Severity.ERROR,
     check=check,

@@ -154,6 +154,7 @@ def _ranges(vlan: int) -> NextStep:
 RULE = Rule(
     code="PHYS003",
     name="storage-vlan-wrong",
+    known=(7816, 11634),
     topic=Topic.PHYSICAL_NETWORKS,
     severity=Severity.ERROR,
     check=check,

@@ -80,6 +80,7 @@ def _finding(view: View, one: Misplaced) -> Finding:
 RULE = Rule(
     code="PHYS002",
     name="system-vm-management-untagged",
+    known=(13509,),
     topic=Topic.PHYSICAL_NETWORKS,
     severity=Severity.ERROR,
     check=check,

@@ -85,6 +85,7 @@ def check(case: Case) -> Iterator[Finding]:
 RULE = Rule(
     code="SG005",
     name="all-frames-die-stale-rules",
+    known=(3088,),
     topic=Topic.SECURITY_GROUPS,
     severity=Severity.ERROR,
     check_path=check,
