@@ -171,11 +171,26 @@ def _merged(same: list[Finding]) -> Finding:
 
 
 def merge_proofs(proofs: Iterable[Proof]) -> list[Proof]:
-    """The first proof of each (code, subject): worked once is worked."""
+    """The first proof of each (code, subject): worked once is worked.
+
+    The same at another point of capture is the same, whatever its tag there.
+    """
     kept: dict[tuple[str, Subject], Proof] = {}
     for one in proofs:
         kept.setdefault((one.code, one.subject), one)
-    return list(kept.values())
+    first: dict[tuple[str, Subject], Proof] = {}
+    for one in kept.values():
+        whose = replace(one.subject, vlan=None)
+        other = first.setdefault((one.code, whose), one) if whose != Subject() else one
+        if other is not one and _places(other) == _places(one):
+            first[one.code, one.subject] = one
+        elif whose == Subject():
+            first[one.code, one.subject] = one
+    return list(first.values())
+
+
+def _places(proof: Proof) -> frozenset[str]:
+    return frozenset(piece.capture for piece in proof.evidence)
 
 
 def agrees(cause: Finding, consequence: Finding) -> bool:

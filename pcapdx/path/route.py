@@ -42,6 +42,8 @@ class Hop:
     """The same for the way back."""
     retagged: tuple[tuple[int, int] | None, ...]
     """(VLAN here, VLAN there) where a segment changes the tag between two points that both show tags."""
+    copies: tuple[int, ...]
+    """Recordings of a packet beyond its first, at each point; those within 5 ms in one VLAN do not count."""
 
     @property
     def missing(self) -> int:
@@ -81,6 +83,19 @@ class Route:
                     if found is not None:
                         known[place] = _onwards(known[found[0]], found[1])
         return tuple(known.get(place) for place in range(len(self.names)))
+
+    @cached_property
+    def transits_ns(self) -> tuple[int | None, ...]:
+        """How long packets take on each segment: half of what both ways take together, which no clock's offset moves.
+
+        The median of the conversations; None where none goes both ways.
+        """
+        found: list[int | None] = []
+        for near in range(len(self.names) - 1):
+            talks = self.pair(near, near + 1).conversations
+            both_ways = np.abs(talks["there"] - talks["home"]) // 2
+            found.append(int(np.median(both_ways)) if len(talks) else None)
+        return tuple(found)
 
     @property
     def sampled(self) -> bool:
@@ -180,7 +195,10 @@ def _hops(route: Route) -> tuple[Hop, ...]:
             words = kinds_of(rows)
             for what, vlan, places in _groups(words, vlans[packets]):
                 cells = table.setdefault((what, vlan), _Cells(count))
-                cells.seen[here].update(packets[places].tolist())
+                unique = set(packets[places].tolist())
+                if there > here or here == count - 1:
+                    cells.copies[here] += len(places) - len(unique)
+                cells.seen[here].update(unique)
                 cells.watched.update((here, there))
                 cells.lost[way][near] += int(np.sum(~arrived[places]))
                 cells.passed[near] += int(np.sum(arrived[places]))
@@ -196,6 +214,7 @@ def _hops(route: Route) -> tuple[Hop, ...]:
             lost=tuple(cells.lost[0]),
             lost_back=tuple(cells.lost[1]),
             retagged=tuple(cells.retagged),
+            copies=tuple(cells.copies),
         )
         for (what, vlan), cells in table.items()
     ]
@@ -209,6 +228,7 @@ class _Cells:
     def __init__(self, count: int) -> None:
         self.seen: list[set[int]] = [set() for _ in range(count)]
         self.watched: set[int] = set()
+        self.copies = [0] * count
         self.passed = [0] * (count - 1)
         self.lost = [[0] * (count - 1), [0] * (count - 1)]
         self.retagged: list[tuple[int, int] | None] = [None] * (count - 1)

@@ -21,6 +21,7 @@ from pcapdx.report.words import (
     roots,
     source,
     sources_differ,
+    transits,
     worked,
 )
 
@@ -49,6 +50,7 @@ def render(document: Document, *, timeline: str = "", ladder: str = "", decoded:
         worked=worked(document),
         hops=hop_table(document),
         passages=passage_table(document),
+        transits=transits(document),
         path_limits=path_limits(document),
         ladder=Markup(ladder),
         most_anomalies=MOST_ANOMALIES,

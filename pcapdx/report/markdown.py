@@ -20,6 +20,7 @@ from pcapdx.report.words import (
     path_limits,
     roots,
     source,
+    transits,
     worked,
 )
 
@@ -43,6 +44,8 @@ def _lines(document: Document) -> Iterator[str]:
     yield from _items("## Also", [markdown(one) for one in in_short(found[MOST_IN_FULL:], MOST_IN_SHORT)])
     yield from _items("## What worked", [markdown(one) for one in worked(document)])
     yield from _table("## Path", hop_table(document))
+    told = transits(document)
+    yield from [f"Transit: {markdown(told)}", ""] if told else []
     yield from _table("## Packets of the proof", passage_table(document))
     yield "## Topics"
     yield ""

@@ -62,6 +62,8 @@ class PathEntry:
     sampled: bool
     """So many packets that a sample was compared; counts are of the sample."""
     clocks: tuple[ClockEntry, ...]
+    transits_ns: tuple[int | None, ...]
+    """How long packets take from each point to the next: half of what both ways take; null where it does not show."""
     hops: tuple[HopEntry, ...]
     passages: tuple[PassageEntry, ...]
 
@@ -76,6 +78,7 @@ def path_of(case: Case, diagnosed: Diagnosed) -> PathEntry | None:
         ordered_by=case.ordered_by,
         sampled=route.sampled,
         clocks=tuple(_clock(name, one) for name, one in zip(route.names[1:], route.clocks[1:], strict=True)),
+        transits_ns=route.transits_ns,
         hops=tuple(_hop(route, one) for one in route.hops),
         passages=tuple(_passages(case, route, diagnosed)),
     )
@@ -101,6 +104,9 @@ def _fates(names: tuple[str, ...], hop: Hop) -> Iterator[str]:
         for lost, start, end in ((hop.lost[place], here, there), (hop.lost_back[place], there, here)):
             if lost:
                 yield f"{lost:,} lost from {start} to {end}" if hop.passed[place] else f"lost after {start}"
+    for name, copies in zip(names, hop.copies, strict=True):
+        if copies:
+            yield f"{copies:,} more than once at {name}"
 
 
 def _passages(case: Case, route: Route, diagnosed: Diagnosed) -> Iterator[PassageEntry]:

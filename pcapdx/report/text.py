@@ -23,6 +23,7 @@ from pcapdx.report.words import (
     roots,
     source,
     sources_differ,
+    transits,
     worked,
 )
 
@@ -67,6 +68,7 @@ def _lines(document: Document, width: int, style: Style) -> Iterator[str]:
         yield from _finding(document, root, after, width, style)
         yield ""
     yield from _path(document, width, style)
+    yield from _transits(document, width, style)
     also = in_short(found[MOST_IN_FULL:], MOST_IN_SHORT)
     yield from _tail(document, also, width, style, captures=bool(grave))
 
@@ -145,6 +147,13 @@ def _path(document: Document, width: int, style: Style) -> Iterator[str]:
         if table is None:
             continue
         yield from _table(title, *table, width, style)
+        yield ""
+
+
+def _transits(document: Document, width: int, style: Style) -> Iterator[str]:
+    told = transits(document)
+    if told:
+        yield from _hanging(told, width, lead=style(f"{'Transit':<{TITLE}}", "label"), columns=TITLE)
         yield ""
 
 

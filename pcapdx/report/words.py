@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import PurePath
 
 from pcapdx.report.document import CaptureEntry, Document, EvidenceEntry, FindingEntry, ProofEntry
@@ -177,6 +178,23 @@ def passage_table(document: Document) -> Table | None:
         return None
     rows = [(one.what, *("-" if frame is None else str(frame) for frame in one.frames)) for one in path.passages]
     return ("packet", *points(document)), rows
+
+
+def transits(document: Document) -> str:
+    """How long packets take from point to point, in a line; empty where it does not show."""
+    path = document.path
+    if path is None:
+        return ""
+    legs = zip(pairwise(path.captures), path.transits_ns, strict=True)
+    told = [f"{here} to {there} {short(ns)}" for (here, there), ns in legs if ns is not None]
+    return f"{', '.join(told)} (half of what both ways take)" if told else ""
+
+
+def short(ns: int) -> str:
+    """A short time: ``80 µs``, ``1.2 ms``, ``0.3 s``."""
+    if ns < 1_000_000:
+        return f"{ns / 1000:.0f} µs"
+    return f"{ns / 1e6:.1f} ms" if ns < 100_000_000 else f"{ns / 1e9:.1f} s"
 
 
 def path_limits(document: Document) -> list[str]:

@@ -48,6 +48,25 @@ def test_losses_are_counted_on_their_segment_and_way() -> None:
     assert hop.counts == (40, 40, 37)
 
 
+def test_transit_is_half_of_both_ways_whatever_the_clocks_say() -> None:
+    route = Route(
+        ["a", "b", "c"], [None] * 3, [trail(one) for one in (_point(0), _point(0.001, clock=70), _point(0.004))]
+    )
+    assert route.transits_ns == (1_000_000, 3_000_000)
+
+
+def test_copies_are_counted_where_they_are() -> None:
+    """The second point records every packet again 20 ms later, as on two interfaces at once."""
+    once = _point(0.001)
+    again = once.copy()
+    again["ts_ns"] += 20_000_000
+    both = np.concatenate((once, again))
+    route = Route(["a", "b"], [None] * 2, [trail(_point(0)), trail(both)])
+    (hop,) = route.hops
+    assert hop.copies == (0, 40)
+    assert hop.missing == 0
+
+
 def test_clocks_go_over_a_point_in_between() -> None:
     """The first and the last capture have no packet in common."""
     first, last = _point(0.0)[:20], _point(0.002, clock=5.0)[20:]

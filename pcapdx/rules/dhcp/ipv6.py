@@ -160,6 +160,11 @@ SOLICIT = Rule(
     code="DHCP027", name="solicit-unanswered", topic=Topic.DHCP, severity=Severity.ERROR, check=check_solicit
 )
 WITHOUT_PREFIX = Rule(
-    code="DHCP029", name="ra-without-prefix", topic=Topic.DHCP, severity=Severity.ERROR, check=check_prefix
+    code="DHCP029",
+    name="ra-without-prefix",
+    known=(13121,),
+    topic=Topic.DHCP,
+    severity=Severity.ERROR,
+    check=check_prefix,
 )
 ROGUE = Rule(code="DHCP030", name="rogue-ra", topic=Topic.DHCP, severity=Severity.ERROR, check=check_rogue)
