@@ -181,11 +181,11 @@ def merge_proofs(proofs: Iterable[Proof]) -> list[Proof]:
     first: dict[tuple[str, Subject], Proof] = {}
     for one in kept.values():
         whose = replace(one.subject, vlan=None)
-        other = first.setdefault((one.code, whose), one) if whose != Subject() else one
-        if other is not one and _places(other) == _places(one):
+        before = first.get((one.code, whose))
+        if whose == Subject() or (before is not None and _places(before) == _places(one)):
             first[one.code, one.subject] = one
-        elif whose == Subject():
-            first[one.code, one.subject] = one
+        elif before is None:
+            first[one.code, whose] = one
     return list(first.values())
 
 
