@@ -198,3 +198,23 @@ def path_vlan_native_on_far_port(lab: Lab) -> None:
     lab.fault("VLAN004", "vlan.id == 1411 && arp.opcode == 1", vlan=1411)
     for code in ("VLAN001", "VLAN019"):
         lab.consequence(code)
+
+
+@scenario
+def path_ends_only(lab: Lab) -> None:
+    """VLAN 840 is not in the list of the port of the guest's host. Recorded at the guest's tap and at the NIC of the
+    router's host only, roles not told: both ask for each other by ARP in vain."""
+    network, alive = _networks(10, 840, 841)
+    hosts = TwoHosts(lab, network, alive, ports=("trunks=841", ""))
+    guest = hosts.guest(0x19, "ends-1", ip=45)
+    tap, far = hosts.tap(guest), hosts.far_nic()
+    untold = [Recorder(name=one.name, point=one.point, local=one.local, told=False) for one in (tap, far)]
+    with record_along(lab, *untold, linger=3):
+        hosts.talk()
+        guest.ns.spawn("ping", "-q", "-i", "2", network.gateway)
+        hosts.router.ns.spawn("ping", "-q", "-i", "2", network.ip(45))
+        time.sleep(18)
+    lab.shows("arp.opcode == 1", 20)
+    lab.fault("VLAN022", "arp.opcode == 1")
+    for code in ("VLAN001", "VLAN019"):
+        lab.consequence(code)

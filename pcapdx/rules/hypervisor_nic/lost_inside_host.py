@@ -210,6 +210,7 @@ CONSEQUENCES = (
     "SG001",
     "SG002",
     "VLAN019",
+    "VLAN022",
     "VLAN001",
     "HOST001",
 )

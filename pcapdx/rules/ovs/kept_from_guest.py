@@ -136,7 +136,7 @@ BROADCAST = Rule(
     topic=Topic.OVS,
     severity=Severity.ERROR,
     check_path=check_broadcast,
-    explains=("VLAN019", "HYP020"),
+    explains=("VLAN019", "HYP020", "VLAN022"),
 )
 PRIVATE = Rule(
     code="OVS008",

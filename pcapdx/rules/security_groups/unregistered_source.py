@@ -161,5 +161,5 @@ MAC = Rule(
     topic=Topic.SECURITY_GROUPS,
     severity=Severity.WARNING,
     check_path=check_mac,
-    explains=("DHCP001", "DHCP006", "HYP001"),
+    explains=("DHCP001", "DHCP006", "HYP001", "VLAN022"),
 )

@@ -187,6 +187,7 @@ def _missing(vlan: int, found: list[tuple[Leg, Fate]]) -> Finding:
 CONSEQUENCES = (
     "VLAN001",
     "VLAN019",
+    "VLAN022",
     "DHCP001",
     "DHCP002",
     "DHCP003",
