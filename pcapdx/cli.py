@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pcapdx.report.document import Document
 
 THRESHOLD_REACHED, COULD_NOT_RUN, PARTIAL = 1, 2, 3
-FORMATS = ("text", "json", "html", "md")
+FORMATS = ("text", "json", "html", "md", "jira", "sarif")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -291,10 +291,15 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
 
         drawn = ladder.draw(timeline.timeline_of(analysis))
         return html.render(document, timeline=drawn, ladder=passages.draw(document.path), decoded=trees)
-    if form == "md":
+    if form in ("md", "jira"):
         from pcapdx.report import markdown
 
-        return markdown.render(document, decoded=trees)
+        flavour = markdown.JIRA if form == "jira" else markdown.MARKDOWN
+        return markdown.render(document, decoded=trees, flavour=flavour)
+    if form == "sarif":
+        from pcapdx.report import sarif
+
+        return sarif.render(document)
     from pcapdx.report import terminal, text
 
     colours = output is None and terminal.wants_colour()

@@ -10,7 +10,7 @@ import pytest
 from pcapdx.case import Case
 from pcapdx.diagnose import open_all, read_view
 from pcapdx.listing import FORMATS, render
-from pcapdx.report import decoded, html, json, ladder, markdown, text, timeline
+from pcapdx.report import decoded, html, json, ladder, markdown, passages, sarif, text, timeline
 from pcapdx.report.document import document_of
 from pcapdx.site import Site
 from tests import labelled
@@ -47,6 +47,9 @@ def outputs(name: str) -> Iterator[tuple[str, str]]:
     yield "JSON", json.render(document)
     yield "HTML with time line", html.render(document, timeline=picture)
     yield "Markdown", markdown.render(document)
+    yield "Jira", markdown.render(document, flavour=markdown.JIRA)
+    yield "SARIF", sarif.render(document)
+    yield "packets over points", passages.draw(document.path)
     readers = open_all(labelled.CASES[name].arguments)
     views = [read_view(one, reader, labelled.plugins().dissectors, Site(), thin_out=False) for one, reader in readers]
     for form in FORMATS:

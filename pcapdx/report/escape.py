@@ -54,6 +54,30 @@ def code(text: str) -> str:
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 
+_JIRA = re.compile(r"([\\{}\[\]*_+^~?|!&@#-])|^(h[1-6]|bq)(\.)|^(\d+)(\.)")
+
+
+def jira(text: str) -> str:
+    """For Jira's wiki markup in text and table cells: nothing is a macro, a link, a mention, an emoticon or a list."""
+    escaped = _JIRA.sub(_wiki_backslashed, plain(text).strip())
+    escaped = _LINKS.sub(lambda match: f"{match[1][0]}\u200b{match[1][1:]}", escaped)
+    return _EMOTICON.sub(lambda match: f"{match[1]}\u200b{match[2]}", escaped)
+
+
+_EMOTICON = re.compile(r"([:;(])([)(PpDx/yn!+*i])")
+
+
+def _wiki_backslashed(match: re.Match[str]) -> str:
+    if match[1]:
+        return "\\" + match[1]
+    return f"{match[2] or match[4]}\\{match[3] or match[5]}"
+
+
+def jira_code(text: str) -> str:
+    """For Jira's monospaced text: all that would end it or mean something within is escaped."""
+    return "{{" + jira(text) + "}}"
+
+
 def cell(text: str) -> str:
     """For CSV and spreadsheets: nothing begins a formula."""
     shown = plain(text)
