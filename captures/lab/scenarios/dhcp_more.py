@@ -2,9 +2,12 @@
 
 import time
 
+from captures.lab.along import Recorder, record_along
 from captures.lab.cloud import GuestNetwork
+from captures.lab.elsewhere import Elsewhere, kea
 from captures.lab.guest import Guest
 from captures.lab.scenario import Lab, scenario
+from captures.lab.scenarios.held_out_dhcp import relayed
 from captures.lab.stage import Stage, at_tap
 
 _TIMES = {"renewal": 8, "rebinding": 55, "lease": 70}
@@ -95,3 +98,21 @@ def dhcp_renewal_unanswered(lab: Lab) -> None:
     lab.fault("DHCP023", "dhcp.option.dhcp == 3", mac=guest.mac)
     for code in ("DHCP010", "DHCP001"):
         lab.consequence(code)
+
+
+@scenario
+def dhcp_relayed_seen_twice(lab: Lab) -> None:
+    """A relay between a guest and Kea, recorded on both of its sides: every message is sent on as a packet of its own,
+    and none is lost. Healthy."""
+    network = Elsewhere(cidr="10.188.4.0/23", gateway="10.188.4.1", number=0x0BF0, vlan=946)
+    stage, server, upstream = relayed(lab, network, 97)
+    options = f', "option-data": [{{"name": "routers", "data": "{network.gateway}"}}]'
+    kea(server, network.cidr, "10.188.4.50 - 10.188.4.90", more=options)
+    guest = stage.guest(0x0D, "rel-1", known=False)
+    tap = Recorder(name="tap", point=at_tap(guest))
+    with record_along(lab, tap, Recorder(name="upstream", point=(stage.host.ns, upstream, "bridge")), linger=5):
+        for _ in range(3):
+            guest.stop(guest.udhcpc())
+            time.sleep(2)
+    lab.shows("dhcp.option.dhcp == 1", 6)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)

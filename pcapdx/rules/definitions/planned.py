@@ -52,7 +52,7 @@ def _misplaced(view: View) -> Iterator[Misplaced]:
             continue
         if any(one.mac == dead.asker_mac and not one.vlan and one.received for one in view.talkers):
             continue  # somebody talks to it there: the native network is its own
-        if any(_hardware(one) and not one.vlan and neighbours(one.ip, dead.asker_ip) for one in view.bindings):
+        if any(_hardware(one) and not one.vlan and _on_link(one.ip, dead) for one in view.bindings):
             continue  # others of that subnet are untagged, too
         there = [one for one in view.exchanges(ArpExchange) if _of_subnet(one, dead)]
         there.sort(key=lambda one: one.target_ip != dead.target_ip)
@@ -87,7 +87,12 @@ def _of_subnet(exchange: ArpExchange, dead: ArpDead) -> bool:
     if not exchange.vlan or not exchange.replies or is_guest(exchange.asker_mac):
         return False
     ends = exchange.asker_ip, exchange.target_ip
-    return exchange.vni is None and all(neighbours(ip, dead.asker_ip) for ip in ends)
+    return exchange.vni is None and all(_on_link(ip, dead) for ip in ends)
+
+
+def _on_link(ip: str, dead: ArpDead) -> bool:
+    """Near the asker or what it asks for: both are of its subnet, or it would have asked for a gateway instead."""
+    return neighbours(ip, dead.asker_ip) or neighbours(ip, dead.target_ip)
 
 
 def where_it_is(view: View, one: Misplaced) -> tuple[str, tuple[Evidence, ...]]:

@@ -16,7 +16,8 @@ The VLAN is not carried between the hosts; VXLAN port or VNI differ; a filter on
 What else it could be
 ---------------------
 Captures that do not cover the same time: only messages well inside both are judged. A filter of one capture that hides
-them: then nothing is said.
+them: then nothing is said. A relay between the points, which sends every message on as a packet of its own: the same
+transaction of the same client at the other point is the same message.
 
 Next steps
 ----------
@@ -96,16 +97,17 @@ def lost_dhcp(leg: Leg, kind: DhcpType) -> dict[str, list[Seen[Dhcp]]]:
     asks = np.isin(leg.rows["dport"], (67,)) if kind is DhcpType.DISCOVER else leg.rows["dport"] == 68
     fate = leg.fate(dhcp & asks & ~np.isin(leg.rows["eth_src"], leg.pair.from_far))
     gone, passed = set(fate.lost["number"].tolist()), set(fate.passed["number"].tolist())
+    relayed = {(one.message.chaddr, one.message.xid) for one in leg.far.messages(Dhcp) if one.message.type is kind}
     lost: dict[str, list[Seen[Dhcp]]] = {}
     arrived = set()
     for one in leg.near.messages(Dhcp):
         mac = one.message.chaddr
         if one.message.type is not kind or mac is None:
             continue
-        if one.number in gone:
-            lost.setdefault(mac, []).append(one)
-        elif one.number in passed:
+        if one.number in passed or (mac, one.message.xid) in relayed:
             arrived.add(mac)
+        elif one.number in gone:
+            lost.setdefault(mac, []).append(one)
     return {mac: messages for mac, messages in lost.items() if mac not in arrived}
 
 

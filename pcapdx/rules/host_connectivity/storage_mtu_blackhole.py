@@ -11,7 +11,8 @@ Mounts and small files work; the first large read or write hangs, and everything
 
 Common causes
 -------------
-A switch, bond, bridge or VLAN device on the way has MTU 1500 where the hosts have 9000.
+A switch, bond, bridge or VLAN device on the way has MTU 1500 where the hosts have 9000. Between instances: a template
+that sets 9000 in a network that is meant for 1500.
 
 What else it could be
 ---------------------
@@ -31,6 +32,7 @@ from pcapdx.case import View
 from pcapdx.dissect import Flow, Half
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.sieve.columns import Array
@@ -100,6 +102,7 @@ def _alive(view: View, receiver: Half, since_frame: int) -> bool:
 
 def _finding(view: View, flow: Flow, sender: Half, receiver: Half) -> Finding:
     alive = _alive(view, receiver, sender.stuck_frame or 0)
+    guests = is_guest(sender.mac) and is_guest(receiver.mac)
     small = sender.acked_bytes <= STANDARD_MSS
     client, server = flow.originator, flow.responder
     largest = (sender.mss or 0) + TCP_HEADERS - HEADERS
@@ -124,7 +127,10 @@ def _finding(view: View, flow: Flow, sender: Half, receiver: Half) -> Finding:
         filter=f"tcp.len > {STANDARD_MSS} && ip.addr == {sender.ip} && ip.addr == {receiver.ip}",
         first_ns=sender.payload_ns,
         last_ns=sender.last_ns,
-        alternatives=() if alive else (f"{receiver.ip} went silent in that moment: nothing of it is seen afterwards",),
+        alternatives=(
+            *(() if alive else (f"{receiver.ip} went silent in that moment: nothing of it is seen afterwards",)),
+            *(("the network is meant for 1500, and the template of these instances sets more",) if guests else ()),
+        ),
         next_steps=(
             NextStep(
                 where=f"{sender.ip}",

@@ -24,7 +24,6 @@ Next steps
 Follow the cable, or change the plan.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import permutations
 
@@ -36,14 +35,13 @@ from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_dead import ArpDead, arp_silent, speaks
 from pcapdx.rules.definitions.local import is_local, remote_talkers
 from pcapdx.rules.definitions.macs import is_guest
+from pcapdx.rules.definitions.nics import one_host
 from pcapdx.rules.definitions.observable import filters
 from pcapdx.rules.definitions.switch_ports import Neighbour, neighbour, planned, same_port, same_system
 from pcapdx.rules.definitions.windows import BURST
 from pcapdx.rules.definitions.wording import cite, in_vlan
 from pcapdx.site import Uplink
 from pcapdx.vantage import Role
-
-_NIC_OF_HOST = re.compile(r"((?P<host>.+)[-._])?(eth\d+|en[ospx][a-z0-9]+|em\d+|p\d+p\d+|nic\d+)")
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -61,7 +59,7 @@ def check_path(case: Case) -> Iterator[Finding]:
     """What one NIC of a host asks for in vain is heard at its other NIC."""
     wires = [one for one in case.views if one.vantage.role is not None and one.vantage.role.is_wire]
     for asking, hearing in permutations(wires, 2):
-        if not _one_host(asking.name, hearing.name) or asking.vantage.role is Role.BOND:
+        if not one_host(asking.name, hearing.name) or asking.vantage.role is Role.BOND:
             continue
         if filters(asking) or sum(one.sent for one in remote_talkers(asking)) < BURST:
             continue  # it may hear nothing at all
@@ -75,12 +73,6 @@ def check_path(case: Case) -> Iterator[Finding]:
             if len(frames) >= BURST:
                 yield _elsewhere(asking, hearing, dead, frames)
                 break
-
-
-def _one_host(one: str, other: str) -> bool:
-    """By the captures' names: NICs alone (eth0 and eth1), or one host's name before them (kvm1-eth0 and kvm1-eth1)."""
-    mine, theirs = _NIC_OF_HOST.fullmatch(one), _NIC_OF_HOST.fullmatch(other)
-    return mine is not None and theirs is not None and mine["host"] == theirs["host"] and one != other
 
 
 def _near(ip: str, other: str) -> bool:

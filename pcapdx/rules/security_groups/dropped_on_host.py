@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapdx.case import Case
+from pcapdx.rules.definitions.local import is_local, owners
 from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_arp, is_ip, is_opening, legs, mac_int, mac_of
 from pcapdx.rules.definitions.syn_dead import Tries, syn_dead
 from pcapdx.rules.definitions.windows import REPETITION
@@ -56,13 +57,25 @@ def dropped_by_guests(case: Case) -> Iterator[tuple[Leg, Tries]]:
 def from_guests(case: Case) -> Iterator[Dropped]:
     """First segments of a guest that never come out of its host."""
     for leg in legs(case):
-        if leg.near.vantage.role is not Role.TAP or leg.far.vantage.role is Role.TAP:
+        if leg.far.vantage.role is Role.TAP:
             continue
-        for mac in leg.own:
+        for mac in leg.own if leg.near.vantage.role is Role.TAP else _only_guest(leg):
             sent = leg.sent_by(mac) & leg.expected
             others = leg.fate(sent & is_ip(leg.rows))
             if len(others.passed) >= REPETITION:
                 yield from _services(leg, mac_of(mac), sent, others)
+
+
+def _only_guest(leg: Leg) -> tuple[int, ...]:
+    """The one machine before a host's NIC, by a point that nobody names: untagged there, tagged by that very host."""
+    near, far = leg.near, leg.far
+    if near.vantage.role is not None or far.vantage.role is None or not far.vantage.role.is_wire or len(leg.own) != 1:
+        return ()
+    mac = mac_of(leg.own[0])
+    inside = mac in owners(near) and not any(one.vlan for one in near.talkers)
+    at_nic = [one for one in far.talkers if one.mac == mac and one.sent]
+    tagged = bool(at_nic) and all(one.vlan for one in at_nic) and is_local(far, mac) is True
+    return leg.own if inside and tagged else ()
 
 
 def _services(leg: Leg, guest: str, chosen: Array, others: Fate) -> Iterator[Dropped]:

@@ -33,7 +33,7 @@ from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.observable import tags_expected, tags_observable
 from pcapdx.rules.definitions.switch_ports import switch_port
 from pcapdx.rules.definitions.two_way import answered_vlans
-from pcapdx.rules.definitions.windows import SECOND, TWO_PATHS
+from pcapdx.rules.definitions.windows import REPETITION, SECOND, TWO_PATHS
 from pcapdx.rules.definitions.wording import cite, duration, listed
 from pcapdx.rules.vlan_trunk.transmit_only import Asking, unanswered
 from pcapdx.vantage import Role
@@ -50,11 +50,18 @@ def check(view: View) -> Iterator[Finding]:
     tagged = [one for one in view.talkers if one.sent and one.vlan and one.vni is None]
     if any(answered.keys()) or sum(one.sent for one in tagged) < TAGGED_OUT or _any_remote(view, tagged):
         return
-    asking = {vlan: found for vlan in view.vlans if vlan and (found := unanswered(view, vlan)) and found.plain}
+    asking = _asking(view)
     untagged = _foreign(view, tagged)
-    if not asking or not _enough(untagged) or (len(asking) == 1 and 0 in answered):
+    plain = [one for one in asking.values() if one.plain]
+    if not asking or not _enough(untagged) or (len(plain) <= 1 and 0 in answered):
         return
     yield _finding(view, asking, untagged, known=all(is_local(view, one.mac) for one in tagged))
+
+
+def _asking(view: View) -> dict[int, Asking]:
+    """By VLAN, requests that somebody should have answered; three networks are not silent for reasons of their own."""
+    every = {vlan: found for vlan in view.vlans if vlan and (found := unanswered(view, vlan))}
+    return every if len(every) >= REPETITION else {vlan: found for vlan, found in every.items() if found.plain}
 
 
 def _any_remote(view: View, tagged: Sequence[Talker]) -> bool:
@@ -79,7 +86,8 @@ def _finding(view: View, asking: dict[int, Asking], untagged: Sequence[Talker], 
     requests = [number for one in asking.values() for number in one.frames]
     heard = [number for one in untagged for number in one.frames]
     count = sum(one.sent for one in untagged)
-    sure = known or len(asking) > 1
+    plain = sum(one.plain for one in asking.values())
+    sure = plain > 1 or (plain > 0 and known)
     return RULE.finding(
         subject=Subject(),
         severity=Severity.ERROR if sure else Severity.WARNING,

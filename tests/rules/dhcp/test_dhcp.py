@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from scapy.layers.dhcp import BOOTP
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+
 from pcapdx.diagnose import analyze
 from pcapdx.model import Confidence, Severity
 from pcapdx.site import Guest, Network, Router, Site
@@ -116,6 +120,18 @@ def test_discovers_that_never_reach_the_other_point(tmp_path: Path) -> None:
 
 def test_discovers_that_do_reach_it(tmp_path: Path) -> None:
     assert two(tmp_path, asking(0, 4, 12), asking(0, 4, 12)) == {"DHCP001"}
+
+
+def test_a_relay_between_the_points(tmp_path: Path) -> None:
+    """It sends every DISCOVER on as a packet of its own, from its address to the server's."""
+    far = Tape()
+    for place, at in enumerate((0, 4, 12)):
+        message = discover(GUEST, xid=7 + place)[BOOTP].copy()
+        message.giaddr, message.hops = GATEWAY, 1
+        relayed = Ether(src=ROUTER, dst=OTHER) / IP(src="172.22.7.1", dst="172.22.7.5") / UDP(sport=67, dport=67)
+        far.add(at + 0.001, relayed / message)
+    far.add(40, arp_request(OTHER, "172.22.7.5", "172.22.7.1"))
+    assert two(tmp_path, asking(0, 4, 12), far) == {"DHCP001"}
 
 
 def test_another_time_proves_nothing(tmp_path: Path) -> None:

@@ -54,6 +54,13 @@ def test_not_misplaced(tmp_path: Path, tape: Tape) -> None:
     assert not tape.findings(tmp_path, "PHYS002", role=Role.NIC)
 
 
+def test_a_subnet_that_is_larger_than_24_bits(tmp_path: Path) -> None:
+    proxy = PROXY[0], "10.60.1.121"  # of 10.60.0.0/23
+    assert misplaced(proxy=proxy).findings(tmp_path, "PHYS002", role=Role.NIC)
+    at_home = asks(misplaced(proxy=proxy), SECOND, HOST, 6)  # others of the subnet are untagged, too
+    assert not at_home.findings(tmp_path, "PHYS002", role=Role.NIC)
+
+
 def test_a_guessed_gateway(tmp_path: Path) -> None:
     """It also asks for what nobody has anywhere; the better proof is told."""
     tape = misplaced()

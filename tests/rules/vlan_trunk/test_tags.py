@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from pcapdx.model import Confidence, Severity
 from pcapdx.vantage import Role
 from tests.rules.build import EVERYBODY, Tape, answer, arp_reply, arp_request, discover, echo, request, udp
@@ -118,6 +120,30 @@ def test_an_access_port(tmp_path: Path) -> None:
     found = access_port().finding(tmp_path, "VLAN006", role=Role.NIC)
     assert found.severity is Severity.ERROR
     assert access_port().analysis(tmp_path, role=Role.NIC).diagnosed.diagnoses[0].root.finding is not None
+
+
+def several_networks(vlans: int, *, native_works: bool = False) -> Tape:
+    """One guest in each VLAN asks for its gateway in vain; others chat untagged."""
+    tape = Tape()
+    for n in range(vlans):
+        for at in range(40):
+            tape.add(at + n / 10, arp_request(f"02:01:00:0{n}:00:07", f"10.{n}.0.7", f"10.{n}.0.1"), vlan=101 + n)
+    for at in range(40):
+        tape.add(at, udp("3c:52:82:00:00:01", "192.168.30.7", "192.168.30.255", 1947, size=3), wire=True)
+    if native_works:
+        tape.add(3, arp_request("b8:59:9f:00:00:01", "192.168.30.5", "192.168.30.7"))
+        tape.add(3.001, arp_reply("3c:52:82:00:00:01", "192.168.30.7", "b8:59:9f:00:00:01", "192.168.30.5"), wire=True)
+    return tape
+
+
+def test_three_silent_networks_are_one_port(tmp_path: Path) -> None:
+    found = several_networks(3).finding(tmp_path, "VLAN006", role=Role.NIC)
+    assert found.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("tape", [several_networks(2), several_networks(3, native_works=True)])
+def test_networks_that_may_be_silent_for_reasons_of_their_own(tmp_path: Path, tape: Tape) -> None:
+    assert not tape.findings(tmp_path, "VLAN006", role=Role.NIC)
 
 
 def test_one_answered_request_clears_the_port(tmp_path: Path) -> None:
