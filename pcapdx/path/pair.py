@@ -168,6 +168,15 @@ class Pair:
         return lost
 
     @cached_property
+    def fresh(self) -> Array:
+        """Rows of the far capture that the near one does not have though it was recording (a mask)."""
+        begin, end = (int(self.rows["ts_ns"][place]) + self.offset_ns for place in (0, -1))
+        margin = CLOSE_NS + 2 * (self.clock.error_ns if self.clock is not None else 0)
+        times = self.others["ts_ns"]
+        fresh: Array = (self.back < 0) & (times >= begin + margin) & (times <= end - margin)
+        return fresh
+
+    @cached_property
     def expected(self) -> Array:
         """Rows that must pass the far point on their way (a mask).
 

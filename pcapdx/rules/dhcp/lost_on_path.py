@@ -97,7 +97,12 @@ def lost_dhcp(leg: Leg, kind: DhcpType) -> dict[str, list[Seen[Dhcp]]]:
     asks = np.isin(leg.rows["dport"], (67,)) if kind is DhcpType.DISCOVER else leg.rows["dport"] == 68
     fate = leg.fate(dhcp & asks & ~np.isin(leg.rows["eth_src"], leg.pair.from_far))
     gone, passed = set(fate.lost["number"].tolist()), set(fate.passed["number"].tolist())
-    relayed = {(one.message.chaddr, one.message.xid) for one in leg.far.messages(Dhcp) if one.message.type is kind}
+    # a relay sends a message on as a packet of its own; of one that was cut only the transaction is known
+    relayed = {
+        (one.message.chaddr, one.message.xid)
+        for one in leg.far.messages(Dhcp)
+        if one.message.type is kind or one.message.type_unknown
+    }
     lost: dict[str, list[Seen[Dhcp]]] = {}
     arrived = set()
     for one in leg.near.messages(Dhcp):

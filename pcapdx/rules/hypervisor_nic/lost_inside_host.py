@@ -100,9 +100,8 @@ def _outbound(leg: Leg, mac: int, fate: Fate) -> Finding:
         subject=Subject(mac=name),
         confidence=Confidence.LIKELY,
         summary=(
-            f"Nothing that {name} sends gets out of its host: {len(fate.lost):,} frames ({_parts(fate.lost)}) "
-            f"are at {near}, "
-            f"none at {far} under any tag."
+            f"Nothing that {name} sends gets from {near} to the NIC {far}: {len(fate.lost):,} frames "
+            f"({_parts(fate.lost)}) are at the one, none at the other under any tag."
         ),
         evidence=(leg.seen(fate.lost, f"frames of {name}"), leg.missing("")),
         filter=f"eth.src == {name}",

@@ -60,8 +60,8 @@ def _is_at(view: View, mac: str) -> bool:
 
 def _judge(leg: Leg, mac: str) -> Iterator[Finding]:
     pair, number = leg.pair, mac_int(mac)
-    here = leg.rows[(leg.rows["eth_src"] == number) & (pair.there < 0)]
-    there = pair.others[(pair.others["eth_src"] == number) & (pair.back < 0)]
+    here = leg.rows[(leg.rows["eth_src"] == number) & pair.lost]
+    there = pair.others[(pair.others["eth_src"] == number) & pair.fresh]
     if not len(here) or not len(there):
         return
     left, came = int(here["ts_ns"][-1]), int(there["ts_ns"][0]) - pair.offset_ns
