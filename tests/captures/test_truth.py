@@ -9,7 +9,7 @@ import subprocess
 import tomllib
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -65,8 +65,9 @@ def frame_count(data: bytes) -> int:
             at += length
         return count
     at = 24
+    order: Literal["big", "little"] = "big" if data[:2] == b"\xa1\xb2" else "little"
     while at < len(data):
-        at += 16 + int.from_bytes(data[at + 8 : at + 12], "little")
+        at += 16 + int.from_bytes(data[at + 8 : at + 12], order)
         count += 1
     return count
 
