@@ -1,6 +1,6 @@
 """Every labelled case once more as somebody else might have recorded it: begun late, ended early, cut at 96 bytes,
-roles not told, points in another order, a clock an hour off. Nothing may be claimed at warning or above that is not true of
-the case.
+roles not told, points in another order, a clock an hour off. Nothing may be claimed at warning or above that is not
+true of the case.
 """
 
 import shutil
