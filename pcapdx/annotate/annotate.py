@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
@@ -11,7 +11,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pcapdx.annotate import merge
 from pcapdx.annotate.copy import Copy, Wishes
+from pcapdx.annotate.extent import frames_around
 from pcapdx.annotate.find import Finding
 from pcapdx.annotate.ledger import Ledger
 from pcapdx.annotate.mask import Masking
@@ -37,6 +39,9 @@ class Settings:
     mask: bool = True
     keep_secrets: bool = False
     evidence_only: bool = False
+    """Only the evidence, with its exchanges and connections."""
+    merge: bool = False
+    """All captures in one file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +92,14 @@ def annotate(
     views = analysis.case.views
     ledgers = {view.name: _searched(view) if settings.mask else Ledger() for view in views}
     needles = Needles(value for ledger in ledgers.values() for value in ledger.values)
-    targets = _targets(views, output)
+    keep = {view.name: _kept(view, analysis) if settings.evidence_only else None for view in views}
+    if settings.merge:
+        target = _targets(views[:1], output, views)[views[0].name]
+        return analysis, [_merge(analysis, ledgers, needles, target, settings, keep)]
+    targets = _targets(views, output, views)
     return analysis, [
-        _write(view, analysis, ledgers[view.name], needles, targets[view.name], settings) for view in views
+        _write(view, analysis, ledgers[view.name], needles, targets[view.name], settings, keep[view.name])
+        for view in views
     ]
 
 
@@ -103,7 +113,12 @@ def _searched(view: View) -> Ledger:
         return Finding(fast=reader.fast).run(reader)
 
 
-def _targets(views: Sequence[View], output: Path) -> dict[str, Path]:
+def _kept(view: View, analysis: Analysis) -> frozenset[int]:
+    return frames_around(view, remarks_of(analysis)[view.name], opened(view), opened(view))
+
+
+def _targets(views: Sequence[View], output: Path, read: Sequence[View]) -> dict[str, Path]:
+    """Where each goes; never over a capture of ``read``."""
     if len(views) == 1 and not output.is_dir():
         targets = {views[0].name: output}
     else:
@@ -114,21 +129,78 @@ def _targets(views: Sequence[View], output: Path) -> dict[str, Path]:
                 raise PcapdxError(f"{output}: {error.strerror or error}; several captures go into a folder") from None
         targets = {view.name: output / f"{view.name.replace('/', '_')}.pcapng" for view in views}
     for target in targets.values():
-        for view in views:
+        for view in read:
             for piece in view.capture.pieces:
                 if target.exists() and target.samefile(piece.path):
                     raise PcapdxError(f"{target} is a capture that is read; write to another file")
     return targets
 
 
+def _merge(
+    analysis: Analysis,
+    ledgers: Mapping[str, Ledger],
+    needles: Needles,
+    target: Path,
+    settings: Settings,
+    keep: Mapping[str, frozenset[int] | None],
+) -> Written:
+    views, route = analysis.case.views, analysis.case.route
+    clocks = route.clocks if route is not None else (None,) * len(views)
+    remarks = remarks_of(analysis)
+    told = masked_text(_joined(ledgers.values()), settings)
+    with replacing(target) as file, ExitStack() as stack:
+        points = []
+        for place, (view, clock) in enumerate(zip(views, clocks, strict=True)):
+            reader = stack.enter_context(closing(opened(view)))
+            masking = Masking(ledgers[view.name], needles, fast=reader.fast) if settings.mask else None
+            points.append(
+                merge.Merged(
+                    view=view,
+                    reader=reader,
+                    masking=masking,
+                    offset_ns=clock.offset_ns if clock is not None else None if place else 0,
+                    remarks=remarks[view.name],
+                    keep=keep[view.name],
+                )
+            )
+        merge.write(file, points, summary_of(analysis, told))
+        if settings.mask:
+            check(file, needles)
+    kept = [view.frames if keep[view.name] is None else len(keep[view.name] or ()) for view in views]
+    again = sum(one.again for one in ledgers.values())
+    commented = sum(map(len, remarks.values()))
+    return Written(path=target, frames=sum(kept), commented=commented, masked=told + _elsewhere(again))
+
+
+def _joined(ledgers: Iterable[Ledger]) -> Ledger:
+    """The counts of several."""
+    return Ledger(kinds=sum((one.kinds for one in ledgers), Counter()))
+
+
+def _elsewhere(count: int) -> str:
+    return f" Values found again elsewhere and masked: {count:,}." if count else ""
+
+
 def _write(
-    view: View, analysis: Analysis, ledger: Ledger, needles: Needles, target: Path, settings: Settings
+    view: View,
+    analysis: Analysis,
+    ledger: Ledger,
+    needles: Needles,
+    target: Path,
+    settings: Settings,
+    keep: frozenset[int] | None,
 ) -> Written:
     remarks = remarks_of(analysis)[view.name]
+    commented = len(remarks)
     told = masked_text(ledger, settings)
+    about = ""
+    if keep is not None:
+        about = f"\n{len(keep)} of {view.frames} frames are kept; the comment on each tells its number in {view.name}."
+        remarks = {number: (*remarks.get(number, ()), f"frame {number} of {view.name}") for number in keep}
     wishes = Wishes(
         remarks=remarks,
-        section=summary_of(analysis, told),
+        keep=keep,
+        section=summary_of(analysis, told) + about,
         vantage=vantage_text(view.vantage),
         keep_secrets=settings.keep_secrets,
         blank=settings.mask,
@@ -143,13 +215,13 @@ def _write(
                 copy.write(stretch)
         if settings.mask:
             check(file, needles)
-    if ledger.again:
-        told += f" Values found again elsewhere and masked: {ledger.again}."
+    told += _elsewhere(ledger.again)
     if copy.dropped_secrets:
         told += f" Decryption secrets left out: {copy.dropped_secrets}."
     if copy.homeless:
         told += f" Comments without a place (simple packet blocks): {len(copy.homeless)}."
-    return Written(path=target, frames=reader.facts.frames, commented=len(remarks), masked=told)
+    frames = reader.facts.frames if keep is None else len(keep)
+    return Written(path=target, frames=frames, commented=commented, masked=told)
 
 
 def masked_text(ledger: Ledger, settings: Settings) -> str:

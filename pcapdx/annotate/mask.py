@@ -46,6 +46,13 @@ class Masking:
         self._elsewhere(stretch, rows)
         return rows
 
+    def clean(self, text: str) -> str:
+        """A text with crosses over every value in it."""
+        data = bytearray(text.encode("utf-8", "surrogatepass"))
+        for begin, end in list(self._needles.find(np.frombuffer(bytes(data), np.uint8))):
+            data[begin:end] = bytes([CROSS]) * (end - begin)
+        return data.decode("utf-8", "replace")
+
     def _planned(self, block: Block, rows: Array) -> None:
         sides = 2 * rows["flow"] + 1 - rows["from_originator"]
         known = (rows["flow"] >= 0) & (rows["ip_protocol"] == TCP) & (rows["payload_offset"] > 0)

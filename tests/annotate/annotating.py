@@ -1,15 +1,17 @@
 """Annotates labelled captures, and tells what must be the same before and after."""
 
-from dataclasses import replace
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pcapdx.annotate.annotate import Settings, Written, annotate
-from pcapdx.case import Case
 from pcapdx.diagnose import Analysis, analyze
 from pcapdx.report.document import Document, as_json, document_of
 from pcapdx.site import load_site
-from pcapdx.vantage import CaptureArgument
+from pcapdx.vantage import CaptureArgument, parse_argument
 from tests import labelled
 
 
@@ -46,6 +48,20 @@ def said(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def same_case(analysis: Analysis) -> Case:
-    """The case alone."""
-    return replace(analysis.case)
+def tshark(path: Path, *fields: str, options: tuple[str, ...] = ()) -> list[str]:
+    """Fields of every frame, one line a frame."""
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    asked = [part for one in fields for part in ("-e", one)]
+    run = subprocess.run(
+        ["tshark", "-n", "-r", str(path), "-T", "fields", *asked, *options], capture_output=True, check=True, text=True
+    )
+    return run.stdout.splitlines()
+
+
+def annotated(data: bytes, folder: Path, settings: Settings | None = None, suffix: str = ".pcap") -> Path:
+    """A capture in memory, annotated."""
+    source, target = folder / f"in{suffix}", folder / "out.pcapng"
+    source.write_bytes(data)
+    annotate([parse_argument(str(source))], labelled.plugins(), target, settings or Settings())
+    return target
