@@ -27,6 +27,7 @@ MOST_BYTES = 64 << 20
 OVERLAP = 16_384
 """Bytes read again, so that what lies across two readings is found."""
 HTTP_PORTS = (80, 3128, 8001, 8080, 8096)
+TLS_PORTS = (443, 8443)
 STARTS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"HTTP", b"OPTI", b"CONN", b"PATC")
 COLUMNS = (
     "number",
@@ -190,7 +191,8 @@ class Finding:
             self._read(flow, over=False)
 
     def _opened(self, side: int, sport: int, dport: int) -> Talk:
-        served = dport in logins.BY_PORT or (sport not in logins.BY_PORT and dport < sport)
+        known = [port for port in (dport, sport) if port in logins.BY_PORT or port in HTTP_PORTS or port in TLS_PORTS]
+        served = dport == min(known, default=min(sport, dport))
         port = dport if served else sport
         finder = logins.BY_PORT.get(port)
         return Talk(port, finder, None if finder else Web(port), client=side if served else 1 - side)

@@ -124,7 +124,8 @@ def mysql(run: Run) -> Iterator[Found]:
 def vnc(run: Run) -> Iterator[Found]:
     """Challenge and response, keys and screens; what was offered, chosen and decided stays."""
     if not run.data.startswith(_GREETING):
-        yield 0, FOREVER, "VNC session"  # in the midst of one
+        if not run.first:  # in the midst of one, as far as the port tells
+            yield 0, FOREVER, "VNC session"
         return
     data, kind = run.data, "VNC session"
     old = data[8:11] < b"007"

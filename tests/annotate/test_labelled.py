@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pcapdx.annotate.annotate import Settings
+from pcapdx.model import Finding, Proof
 from tests import labelled
 from tests.annotate.annotating import again, said, tshark, written_of
 from tests.test_secrets import SECRETIVE, disguises
@@ -50,7 +51,8 @@ def test_every_finding_and_proof_is_on_its_frames(name: str, tmp_path: Path) -> 
     (written,) = written_of(name, tmp_path / "out", Settings())
     diagnosed = labelled.analysis(name).diagnosed
     comments = tshark(written.path, "frame.comment", options=("-Eoccurrence=a", "-Eaggregator=\x1f"))
-    for finding in [*(one.finding for one in diagnosed.findings), *diagnosed.proofs]:
+    told: list[Finding | Proof] = [*(one.finding for one in diagnosed.findings), *diagnosed.proofs]
+    for finding in told:
         for piece in finding.evidence:
             for number in piece.frames:
                 assert finding.summary in comments[number - 1]
