@@ -26,6 +26,8 @@ OFTEN_BYTES = 1 << 20
 MOST_BYTES = 64 << 20
 OVERLAP = 16_384
 """Bytes read again, so that what lies across two readings is found."""
+TIGHT_BYTES, TIGHT_OVERLAP = 65_536, 1024
+"""What is kept of an unfinished message, and read again, where memory is short."""
 HTTP_PORTS = (80, 3128, 8001, 8080, 8096)
 TLS_PORTS = (443, 8443)
 STARTS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"HTTP", b"OPTI", b"CONN", b"PATC")
@@ -52,8 +54,8 @@ class Half:
     last: int = 0
     parts: dict[int, bytes] = field(default_factory=dict)
     kept: int = 0
-    read_to: int = 0
-    """So far nothing is missing that was read."""
+    scanned: int = -FOREVER
+    """So far its text was looked through."""
 
     def add(self, offset: int, data: bytes) -> None:
         """Keeps a segment; of two that begin alike the longer one."""
@@ -95,6 +97,8 @@ class Talk:
     halves: dict[int, Half] = field(default_factory=dict)
     client: int = 0
     """The side that connected."""
+    often: int = OFTEN_BYTES
+    """It is read again when it holds so much."""
 
     @property
     def kept(self) -> int:
@@ -110,6 +114,7 @@ class Finding:
         self._sieve = Sieve((), fast=fast)
         self._talks: dict[int, Talk] = {}
         self._kept = 0
+        self._most = MOST_BYTES
         self._wanted = np.zeros(1 << 16, np.bool_)
         """By flow: it began like HTTP."""
         ports = np.zeros(1 << 16, np.bool_)
@@ -144,9 +149,10 @@ class Finding:
         single |= rows["ip_protocol"] == datagrams.VRRP
         for place in np.flatnonzero(single & (sizes > 0)).tolist():
             self._datagram(view, int(starts[place]), rows[place])
-        if self._kept > MOST_BYTES:
+        if self._kept > self._most:
             for index in list(self._talks):
-                self._read(index, over=False)
+                self._read(index, over=False, tight=True)
+            self._most = self._kept + MOST_BYTES
 
     def _begun(self, block: Block, rows: Array, candidates: Array) -> Array:
         """Rows of flows that carry something that begins like HTTP, now or before."""
@@ -187,7 +193,7 @@ class Finding:
         before = half.kept
         half.add(unwrapped(sequence, half.base, half.last), data)
         self._kept += half.kept - before
-        if talk.kept > OFTEN_BYTES:
+        if talk.kept > talk.often:
             self._read(flow, over=False)
 
     def _opened(self, side: int, sport: int, dport: int) -> Talk:
@@ -197,9 +203,11 @@ class Finding:
         finder = logins.BY_PORT.get(port)
         return Talk(port, finder, None if finder else Web(port), client=side if served else 1 - side)
 
-    def _read(self, flow: int, *, over: bool) -> None:
-        """Reads what a connection holds, and forgets what is not needed any more."""
+    def _read(self, flow: int, *, over: bool, tight: bool = False) -> None:
+        """Reads what a connection holds, and forgets what is not needed any more; ``tight``: as far as can be."""
         talk = self._talks[flow]
+        if not over and all(half.scanned >= half.last for half in talk.halves.values()):
+            return
         before = talk.kept
         runs = [run for side, half in talk.halves.items() for run in half.runs(side == talk.client)]
         if talk.web is not None:
@@ -216,24 +224,30 @@ class Finding:
             talk.web.read(runs, mark, over=over)
         for run in runs:
             side = talk.client if run.client else 1 - talk.client
+            fresh = talk.halves[side].scanned - OVERLAP - run.begin
+            if talk.web is not None and fresh > 0:
+                run = Run(run.begin + fresh, run.data[fresh:], run.client, False)
             found = (talk.finder or logins.texts)(run)
             for begin, end, kind in found:
                 self._note((flow, side), run, begin, end, kind)
         for side, half in talk.halves.items():
-            self._shorten(talk, side, half)
+            self._shorten(talk, side, half, tight)
         self._kept += talk.kept - before
+        talk.often = max(OFTEN_BYTES, 2 * talk.kept)
         if over:
             del self._talks[flow]
 
-    def _shorten(self, talk: Talk, side: int, half: Half) -> None:
+    def _shorten(self, talk: Talk, side: int, half: Half, tight: bool) -> None:
         reached = max((at + len(data) for at, data in half.parts.items()), default=0)
+        half.scanned = reached
         need = reached
         if talk.web is not None:
             at = talk.web.at[side == talk.client]
             need = min(need, reached if at is None else at)
             if talk.web.switched is not None and side == talk.client:
                 need = min(need, talk.web.switched)
-        half.forget(min(max(need, reached - 2 * OFTEN_BYTES), reached - OVERLAP))
+        longest, overlap = (TIGHT_BYTES, TIGHT_OVERLAP) if tight else (2 * OFTEN_BYTES, OVERLAP)
+        half.forget(min(max(need, reached - longest), reached - overlap))
 
     def _note(self, side: Side, run: Run, begin: int, end: int, kind: str) -> None:
         value = run.data[begin:end]
