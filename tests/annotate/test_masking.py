@@ -15,6 +15,7 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet as Scapy
 from scapy.packet import Raw
 
+from pcapdx.annotate import find
 from pcapdx.annotate.annotate import LeakError, check
 from pcapdx.annotate.needles import Needles
 from tests.annotate.annotating import annotated, tshark
@@ -254,6 +255,20 @@ def test_equal_values_stay_equal_and_others_different(tmp_path: Path) -> None:
     frames = talk(80, [http(GET)] * 3, [http(OK, LENGTH, body=one) for one in bodies])
     first, second, third = (one[-len(SECRET) :] for one in masked(frames, tmp_path)[-3:])
     assert first == second != third
+
+
+@pytest.mark.parametrize("often", [2_000, 40_000])
+def test_connections_that_go_on_for_long_are_read_in_parts(
+    often: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "OFTEN_BYTES", often)
+    monkeypatch.setattr(find, "MOST_BYTES", 3 * often)
+    page = http(OK, b"Content-Length: 3000", body=b"p" * 3000)
+    asked, answered = [], []
+    for n in range(60):
+        asked.append(http(GET if n % 7 == 3 else b"GET /page HTTP/1.1"))
+        answered += [http(OK, LENGTH), SECRET] if n % 7 == 3 else [page[:1400], page[1400:2800], page[2800:]]
+    assert_gone(masked(talk(80, asked, answered), tmp_path))
 
 
 def test_a_leak_is_refused(tmp_path: Path) -> None:
