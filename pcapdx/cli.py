@@ -177,6 +177,49 @@ def messages(captures: tuple[str, ...], form: str, protocols: tuple[str, ...]) -
 
 
 @cli.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("-o", "--output", required=True, type=click.Path(), help="File to write; a folder for several captures.")
+@click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML).")
+@click.option(
+    "--evidence-only", is_flag=True, help="Only the evidence with its exchanges; comments tell frame numbers."
+)
+@click.option("--merge", is_flag=True, help="Several captures in one file, clocks corrected.")
+@click.option("--no-mask", is_flag=True, help="Leave passwords, keys and tokens in it.")
+@click.option("--keep-secrets", is_flag=True, help="Keep blocks of TLS keys to decrypt with.")
+def annotate(
+    captures: tuple[str, ...],
+    output: str,
+    site_path: str | None,
+    evidence_only: bool,
+    merge: bool,
+    no_mask: bool,
+    keep_secrets: bool,
+) -> None:
+    """Write captures as pcapng with findings and proofs as comments on their frames, secrets masked.
+
+    CAPTURE is as for analyze. Wireshark shows the comments; frame numbers and times stay.
+    """
+    from pcapdx.annotate.annotate import Settings, on_disk
+    from pcapdx.annotate.annotate import annotate as run
+    from pcapdx.plugins import load
+    from pcapdx.progress import on_terminal
+    from pcapdx.report.escape import plain
+    from pcapdx.vantage import parse_argument
+
+    if merge and keep_secrets:
+        raise PcapdxError("--keep-secrets does not go with --merge")
+    settings = Settings(mask=not no_mask, keep_secrets=keep_secrets, evidence_only=evidence_only, merge=merge)
+    with on_disk([parse_argument(one) for one in captures], sys.stdin.buffer) as arguments:
+        with on_terminal(arguments) as progress:
+            analysis, written = run(arguments, load(), Path(output), settings, site=_site(site_path), progress=progress)
+        for one in written:
+            counted = f"{one.frames:,} frames, comments on {one.commented:,}"
+            click.echo(f"{plain(str(one.path))}: {counted}. {plain(one.masked)}", err=True)
+    if analysis.partial:
+        sys.exit(PARTIAL)
+
+
+@cli.command()
 def rules() -> None:
     """List every rule: code, topic, severity, name."""
     from pcapdx.plugins import load

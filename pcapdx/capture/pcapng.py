@@ -72,6 +72,7 @@ class Pcapng:
         None when damage ends the capture here.
         """
         window = self._window
+        begun = window.start
         kernel = compiled(walk_pcapng) if fast else walk_pcapng
         count = 0
         need: int | None = 0
@@ -94,10 +95,13 @@ class Pcapng:
             elif why >= 0:
                 need = why
                 break
-            elif count and self._size() > BLOCK_LIMIT:
+            elif self._size() > BLOCK_LIMIT and window.start > begun:
                 break  # passing over it takes the buffer that the records point into
             else:
+                huge = self._size() > BLOCK_LIMIT
                 need = self._block()
+                if huge and need == 0:
+                    break
         self._settle(records[:count])
         return count, need
 

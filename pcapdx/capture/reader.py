@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pcapdx.capture.notes import note
-from pcapdx.capture.records import NO_TIME, RECORD, Block, CaptureFacts, Piece
+from pcapdx.capture.records import NO_TIME, RECORD, Block, CaptureFacts, Piece, Stretch
 from pcapdx.capture.source import Source, Window
 from pcapdx.capture.walk import BAD_OPTIONS, CUT_FRAMES, FIRST_NS, LAST_NS, TIMELESS
 
@@ -45,16 +45,30 @@ class FileReader:
 
     def blocks(self) -> Iterator[Block]:
         """See :class:`pcapdx.capture.records.Reader`."""
+        for stretch in self.stretches():
+            if len(stretch.block.records):
+                yield stretch.block
+
+    def stretches(self) -> Iterator[Stretch]:
+        """See :class:`pcapdx.capture.records.Reader`."""
+        window = self._window
+        begin, opens = 0, True  # the container has read the file's header, which is still at the front
         try:
             need: int | None = 0
             while need is not None:
+                moved = window.moved
                 count, need = self._container.walk(self._records, self.fast)
                 self._update()
-                if count:
-                    yield Block(self._window.array, self._records[:count])
+                if window.moved != moved:  # what was there before was passed over
+                    begin = window.start
+                if count or begin < window.start:
+                    block = Block(window.array, self._records[:count])
+                    yield Stretch(block=block, begin=begin, end=window.start, opens=opens, facts=self.facts)
+                    opens = False
                 if need and not self._window.fill(need):
                     self._tell_end()
                     break
+                begin = window.start
             self._update()
             self._tell_counts()
         finally:

@@ -37,6 +37,24 @@ class Block:
     """One :data:`RECORD` a frame, in file order."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Stretch:
+    """Bytes of a file as they lie in it, whole records or blocks, for who copies a capture; as short-lived as a block.
+
+    Together the stretches of a file are all that was read of it, save a huge block that was passed over.
+    """
+
+    block: Block
+    """The frames among them; there may be none."""
+    begin: int
+    end: int
+    """Where in ``block.data`` the bytes lie."""
+    opens: bool
+    """A file begins here, with its header."""
+    facts: "CaptureFacts"
+    """What is known of that file so far."""
+
+
 @dataclass(slots=True)
 class Interface:
     """What a capture says of one interface it was taken on; all of it may be missing."""
@@ -129,6 +147,10 @@ class Reader(Protocol):
 
         Damage ends the iteration and is noted in ``facts``.
         """
+        ...
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The same with all bytes around the frames, in place of :meth:`blocks`."""
         ...
 
     def close(self) -> None:

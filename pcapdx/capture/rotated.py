@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from pcapdx.capture.notes import note
 from pcapdx.capture.open import BLOCK_BYTES, open_capture
-from pcapdx.capture.records import NO_TIME, Block, CaptureFacts, Piece, Reader
+from pcapdx.capture.records import NO_TIME, Block, CaptureFacts, Piece, Reader, Stretch
 from pcapdx.errors import CaptureError
 
 PEEK_BLOCK_BYTES = 64 * 1024
@@ -100,6 +100,12 @@ class JoinedReader:
 
     def blocks(self) -> Iterator[Block]:
         """See :class:`pcapdx.capture.records.Reader`."""
+        for stretch in self.stretches():
+            if len(stretch.block.records):
+                yield stretch.block
+
+    def stretches(self) -> Iterator[Stretch]:
+        """See :class:`pcapdx.capture.records.Reader`."""
         facts = self.facts
         for path in self._paths:
             try:
@@ -109,12 +115,13 @@ class JoinedReader:
                 continue
             piece = self._reader.facts
             bytes_before, frames_before, interfaces_before = facts.bytes, facts.frames, len(facts.interfaces)
-            for block in self._reader.blocks():
+            for stretch in self._reader.stretches():
+                block = stretch.block
                 self._take_interfaces(piece, interfaces_before)
                 facts.bytes = bytes_before + piece.bytes
                 block.records["number"] += frames_before
                 block.records["interface"] += interfaces_before
-                yield block
+                yield stretch
             facts.bytes = bytes_before + piece.bytes
             self._take_interfaces(piece, interfaces_before)
             self._take_over(piece)

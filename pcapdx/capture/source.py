@@ -110,6 +110,11 @@ class Window:
         return self._before + self.start
 
     @property
+    def moved(self) -> int:
+        """How many bytes of the stream have left the buffer; changes whenever the bytes at hand are moved."""
+        return self._before
+
+    @property
     def fast(self) -> bool:
         """Whether so much has come in that the compiled kernels pay."""
         return self._before + self.end > FAST_BYTES

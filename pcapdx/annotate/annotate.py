@@ -1,0 +1,274 @@
+"""The whole run: analysed, searched for secrets, copied with comments and without them, and looked through again."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO
+
+import numpy as np
+
+from pcapdx.annotate import merge
+from pcapdx.annotate.copy import Copy, Wishes
+from pcapdx.annotate.extent import frames_around
+from pcapdx.annotate.find import Finding
+from pcapdx.annotate.ledger import Ledger
+from pcapdx.annotate.mask import Masking
+from pcapdx.annotate.needles import Needles
+from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
+from pcapdx.capture.records import Reader
+from pcapdx.capture.rotated import open_captures
+from pcapdx.case import View
+from pcapdx.diagnose import Analysis, Progress, analyze
+from pcapdx.errors import PcapdxError
+from pcapdx.plugins import Plugins
+from pcapdx.site import Site
+from pcapdx.values import dataclass
+from pcapdx.vantage import CaptureArgument
+
+CHECKED_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator asked for."""
+
+    mask: bool = True
+    keep_secrets: bool = False
+    evidence_only: bool = False
+    """Only the evidence, with its exchanges and connections."""
+    merge: bool = False
+    """All captures in one file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One annotated capture."""
+
+    path: Path
+    frames: int
+    commented: int
+    """Frames with comments of ours."""
+    masked: str
+    """What was masked, as a sentence."""
+
+
+class LeakError(PcapdxError):
+    """A secret was found in what was written; the file was not left."""
+
+
+@contextmanager
+def on_disk(arguments: Sequence[CaptureArgument], stdin: BinaryIO) -> Iterator[list[CaptureArgument]]:
+    """The same arguments with standard input in a file of its own, since captures are read three times."""
+    if all(one.path != "-" for one in arguments):
+        yield list(arguments)
+        return
+    with NamedTemporaryFile(prefix="pcapdx-", suffix=".pcap") as kept:
+        copyfileobj(stdin, kept)
+        kept.flush()
+        yield [
+            CaptureArgument(name=one.name, role=one.role, path=kept.name, named=True) if one.path == "-" else one
+            for one in arguments
+        ]
+
+
+def annotate(
+    arguments: Sequence[CaptureArgument],
+    plugins: Plugins,
+    output: Path,
+    settings: Settings,
+    *,
+    site: Site | None = None,
+    progress: Progress | None = None,
+) -> tuple[Analysis, list[Written]]:
+    """Writes ``output``, of several captures one file each into the folder ``output``.
+
+    Raises CaptureError, and LeakError where a secret would have been left.
+    """
+    analysis = analyze(arguments, plugins, site=site, progress=progress)
+    views = analysis.case.views
+    ledgers = {view.name: _searched(view) if settings.mask else Ledger() for view in views}
+    needles = Needles(value for ledger in ledgers.values() for value in ledger.values)
+    keep = {view.name: _kept(view, analysis) if settings.evidence_only else None for view in views}
+    if settings.merge:
+        target = _targets(views[:1], output, views)[views[0].name]
+        return analysis, [_merge(analysis, ledgers, needles, target, settings, keep)]
+    targets = _targets(views, output, views)
+    return analysis, [
+        _write(view, analysis, ledgers[view.name], needles, targets[view.name], settings, keep[view.name])
+        for view in views
+    ]
+
+
+def opened(view: View) -> Reader:
+    """A reader of a view's capture, once more."""
+    return open_captures([piece.path for piece in view.capture.pieces], name=view.name)
+
+
+def _searched(view: View) -> Ledger:
+    with closing(opened(view)) as reader:
+        return Finding(fast=reader.fast).run(reader)
+
+
+def _kept(view: View, analysis: Analysis) -> frozenset[int]:
+    return frames_around(view, remarks_of(analysis)[view.name], opened(view), opened(view))
+
+
+def _targets(views: Sequence[View], output: Path, read: Sequence[View]) -> dict[str, Path]:
+    """Where each goes; never over a capture of ``read``."""
+    if len(views) == 1 and not output.is_dir():
+        targets = {views[0].name: output}
+    else:
+        if not output.is_dir():
+            try:
+                output.mkdir(parents=True)
+            except OSError as error:
+                raise PcapdxError(f"{output}: {error.strerror or error}; several captures go into a folder") from None
+        targets = {view.name: output / f"{view.name.replace('/', '_')}.pcapng" for view in views}
+    for target in targets.values():
+        for view in read:
+            for piece in view.capture.pieces:
+                if target.exists() and target.samefile(piece.path):
+                    raise PcapdxError(f"{target} is a capture that is read; write to another file")
+    return targets
+
+
+def _merge(
+    analysis: Analysis,
+    ledgers: Mapping[str, Ledger],
+    needles: Needles,
+    target: Path,
+    settings: Settings,
+    keep: Mapping[str, frozenset[int] | None],
+) -> Written:
+    views, route = analysis.case.views, analysis.case.route
+    clocks = route.clocks if route is not None else (None,) * len(views)
+    remarks = remarks_of(analysis)
+    told = masked_text(_joined(ledgers.values()), settings)
+    with replacing(target) as file, ExitStack() as stack:
+        points = []
+        for place, (view, clock) in enumerate(zip(views, clocks, strict=True)):
+            reader = stack.enter_context(closing(opened(view)))
+            masking = Masking(ledgers[view.name], needles, fast=reader.fast) if settings.mask else None
+            points.append(
+                merge.Merged(
+                    view=view,
+                    reader=reader,
+                    masking=masking,
+                    offset_ns=clock.offset_ns if clock is not None else None if place else 0,
+                    remarks=remarks[view.name],
+                    keep=keep[view.name],
+                )
+            )
+        merge.write(file, points, summary_of(analysis, told))
+        if settings.mask:
+            check(file, needles)
+    kept = [view.frames if keep[view.name] is None else len(keep[view.name] or ()) for view in views]
+    again = sum(one.again for one in ledgers.values())
+    commented = sum(map(len, remarks.values()))
+    return Written(path=target, frames=sum(kept), commented=commented, masked=told + _elsewhere(again))
+
+
+def _joined(ledgers: Iterable[Ledger]) -> Ledger:
+    """The counts of several."""
+    return Ledger(kinds=sum((one.kinds for one in ledgers), Counter()))
+
+
+def _elsewhere(count: int) -> str:
+    return f" Values found again elsewhere and masked: {count:,}." if count else ""
+
+
+def _write(
+    view: View,
+    analysis: Analysis,
+    ledger: Ledger,
+    needles: Needles,
+    target: Path,
+    settings: Settings,
+    keep: frozenset[int] | None,
+) -> Written:
+    remarks = remarks_of(analysis)[view.name]
+    commented = len(remarks)
+    told = masked_text(ledger, settings)
+    about = ""
+    if keep is not None:
+        about = f"\n{len(keep)} of {view.frames} frames are kept; the comment on each tells its number in {view.name}."
+        remarks = {number: (*remarks.get(number, ()), f"frame {number} of {view.name}") for number in keep}
+    wishes = Wishes(
+        remarks=remarks,
+        keep=keep,
+        section=summary_of(analysis, told) + about,
+        vantage=vantage_text(view.vantage),
+        keep_secrets=settings.keep_secrets,
+        blank=settings.mask,
+    )
+    with replacing(target) as file:
+        with closing(opened(view)) as reader:
+            copy = Copy(file, wishes)
+            masking = Masking(ledger, needles, fast=reader.fast)
+            for stretch in reader.stretches():
+                if settings.mask:
+                    masking.apply(stretch, fast=reader.fast)
+                copy.write(stretch)
+        if settings.mask:
+            check(file, needles)
+    told += _elsewhere(ledger.again)
+    if copy.dropped_secrets:
+        told += f" Decryption secrets left out: {copy.dropped_secrets}."
+    if copy.homeless:
+        told += f" Comments without a place (simple packet blocks): {len(copy.homeless)}."
+    frames = reader.facts.frames if keep is None else len(keep)
+    return Written(path=target, frames=frames, commented=commented, masked=told)
+
+
+def masked_text(ledger: Ledger, settings: Settings) -> str:
+    """What was masked, counted by kind."""
+    if not settings.mask:
+        return "Nothing is masked: this capture holds whatever secrets were on the wire."
+    kinds: Counter[str] = ledger.kinds
+    if not kinds:
+        return "Masked: nothing was found that had to be."
+    counted = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(kinds.items()))
+    return f"Masked: {counted}."
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """A file beside ``target`` that takes its place at the end, and is deleted where anything goes wrong."""
+    try:
+        file = NamedTemporaryFile(  # noqa: SIM115
+            mode="w+b", dir=target.parent, prefix=f".{target.name}.", delete=False
+        )
+    except OSError as error:
+        raise PcapdxError(f"{target}: {error.strerror or error}") from None
+    try:
+        with file:
+            yield file  # type: ignore[misc]  # a wrapper with all methods of a BinaryIO
+            file.flush()
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(file.name).chmod(0o666 & ~umask)
+        Path(file.name).replace(target)
+    except BaseException as error:
+        with suppress(OSError):
+            Path(file.name).unlink()
+        if isinstance(error, OSError):
+            raise PcapdxError(f"{target}: {error.strerror or error}") from None
+        raise
+
+
+def check(file: BinaryIO, needles: Needles) -> None:
+    """Looks through all that was written; raises LeakError when a secret is left in it."""
+    if not needles:
+        return
+    file.flush()
+    file.seek(0)
+    tail = b""
+    while piece := file.read(CHECKED_BYTES):
+        data = np.frombuffer(tail + piece, np.uint8)
+        if next(needles.find(data), None) is not None:
+            raise LeakError("a secret that was masked was found in the written file again; nothing was written")
+        tail = (tail + piece)[-needles.longest :]

@@ -1,0 +1,218 @@
+"""Copies a capture as pcapng, block by block, with comments added.
+
+What a pcapng holds is kept as it stands, byte order and units included, so that frame numbers and times are the same;
+a classic pcap becomes one section. Packet blocks that the reader refuses take no number and are left out, as are blocks
+of a kind that nobody here knows and, unless asked for, secrets to decrypt with.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+import numpy as np
+
+from pcapdx.annotate import blocks
+from pcapdx.annotate.blocks import Option
+from pcapdx.capture.pcapng import BYTE_ORDERS
+from pcapdx.capture.pcapng_walk import (
+    CUSTOM,
+    CUSTOM_NO_COPY,
+    INTERFACE,
+    JOURNAL,
+    NAMES,
+    OLD_PACKET,
+    PACKET,
+    SECRETS,
+    SECTION,
+    SIMPLE_PACKET,
+    STATISTICS,
+    SYSDIG_EVENT,
+    SYSDIG_EVENT_LARGE,
+    SYSDIG_EVENT_V2,
+)
+from pcapdx.capture.records import Interface, Stretch
+from pcapdx.values import dataclass
+
+NUMBERED = {CUSTOM: 12, CUSTOM_NO_COPY: 12, JOURNAL: 8, SYSDIG_EVENT: 28, SYSDIG_EVENT_V2: 32, SYSDIG_EVENT_LARGE: 32}
+"""Blocks without a packet that take a frame number; and where what they say begins."""
+NANOSECONDS = 9
+STAMP = b"__REALTIME_TIMESTAMP="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What is to be written besides what is there."""
+
+    remarks: Mapping[int, Sequence[str]]
+    """Comments by frame number."""
+    section: str
+    """The comment on every section."""
+    vantage: str
+    """Where it was captured, for the descriptions of interfaces."""
+    keep: frozenset[int] | None = None
+    """Frames to keep; None for all. What is not a packet is left out then."""
+    keep_secrets: bool = False
+    blank: bool = True
+    """Overwrite what blocks hold that are neither packets nor of a known kind (journals, custom blocks)."""
+
+
+class Copy:
+    """Writes one capture, stretch after stretch."""
+
+    def __init__(self, file: BinaryIO, wishes: Wishes) -> None:
+        self._file = file
+        self._wishes = wishes
+        self._order = "<"
+        self._header_bytes = 0
+        """Of a classic pcap's records; 0 for pcapng."""
+        self._number = 0
+        self.homeless: list[str] = []
+        """Comments for which a simple packet block has no place."""
+        self.dropped_secrets = 0
+
+    def write(self, stretch: Stretch) -> None:
+        """Writes a stretch, its bytes as they are now."""
+        at = stretch.begin
+        if stretch.opens:
+            magic = bytes(stretch.block.data[at : at + 4])
+            self._header_bytes = 0
+            if struct.unpack("<I", magic)[0] != SECTION:
+                self._open_pcap(stretch, magic)
+        if self._header_bytes:
+            self._pcap(stretch)
+        else:
+            self._pcapng(stretch, at)
+
+    def _open_pcap(self, stretch: Stretch, magic: bytes) -> None:
+        self._order = "<" if magic[0] in (0xD4, 0x4D, 0x34) else ">"
+        self._header_bytes = 24 if magic in (b"\x34\xcd\xb2\xa1", b"\xa1\xb2\xcd\x34") else 16
+        told = stretch.facts.interfaces[-1]
+        self._unit_ns = 10 ** (NANOSECONDS + told.resolution_exponent)
+        pairs: list[Option] = [*blocks.comments([self._wishes.section]), (blocks.APPLICATION, b"pcapdx")]
+        self._file.write(blocks.section(pairs, self._order))
+        self._file.write(blocks.interface(told.link_type, told.snap_length or 0, self._described(told), self._order))
+
+    def _described(self, told: Interface) -> list[Option]:
+        resolution = bytes([-told.resolution_exponent])
+        return [(blocks.IF_DESCRIPTION, blocks.text(self._wishes.vantage)), (blocks.IF_RESOLUTION, resolution)]
+
+    def _pcap(self, stretch: Stretch) -> None:
+        """Frames of a classic pcap: heads by NumPy, then one join."""
+        records, data = stretch.block.records, stretch.block.data
+        captured = records["captured_bytes"].astype(np.int64)
+        stamps = (records["ts_ns"] // self._unit_ns).astype(np.uint64)
+        heads = np.zeros(len(records), [(name, f"{self._order}u4") for name in ("kind", "size", "if", "high", "low")]
+                         + [("captured", f"{self._order}u4"), ("wire", f"{self._order}u4")])  # fmt: skip
+        heads["kind"], heads["size"] = PACKET, 32 + (captured + 3) // 4 * 4
+        heads["high"], heads["low"] = stamps >> np.uint64(32), stamps & np.uint64(0xFFFF_FFFF)
+        heads["captured"], heads["wire"] = captured, records["wire_bytes"]
+        packed, view = heads.tobytes(), data.data
+        tails = heads["size"].tobytes()
+        remarks, keep = self._wishes.remarks, self._wishes.keep
+        parts: list[bytes | memoryview] = []
+        numbers, offsets = records["number"].tolist(), records["offset"].tolist()
+        for place, (number, offset, size) in enumerate(zip(numbers, offsets, captured.tolist(), strict=True)):
+            if keep is not None and number not in keep:
+                continue
+            packet, padding = view[offset : offset + size], PADDING[size % 4]
+            if number in remarks:
+                pairs = blocks.options(blocks.comments(remarks[number]), self._order)
+                parts += self._longer(packed[28 * place : 28 * place + 28], [packet, padding, pairs])
+            else:
+                parts += (
+                    packed[28 * place : 28 * place + 28], packet, padding, tails[4 * place : 4 * place + 4]
+                )  # fmt: skip
+        self._file.write(b"".join(parts))
+
+    def _longer(self, head: bytes, rest: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+        """A packet block whose size has changed."""
+        size = struct.pack(self._order + "I", 32 + sum(map(len, rest)))
+        return [head[:4], size, head[8:], *rest, size]
+
+    def _pcapng(self, stretch: Stretch, at: int) -> None:
+        """Whole blocks; runs of those that stay as they are go out in one piece."""
+        view = stretch.block.data.data
+        offsets = stretch.block.records["offset"].tolist()
+        numbers = stretch.block.records["number"].tolist()
+        remarks, keep = self._wishes.remarks, self._wishes.keep
+        run, place = at, 0
+        while at < stretch.end:
+            kind, size = struct.unpack_from(self._order + "II", view, at)
+            if kind == SECTION:
+                self._order = BYTE_ORDERS[bytes(view[at + 8 : at + 12])]
+                (size,) = struct.unpack_from(self._order + "I", view, at + 4)
+            fresh: Sequence[bytes | memoryview] | None = None
+            if kind in (PACKET, OLD_PACKET, SIMPLE_PACKET):
+                head = 12 if kind == SIMPLE_PACKET else 28
+                if place < len(offsets) and offsets[place] == at + head:
+                    self._number = numbers[place]
+                    place += 1
+                    if keep is not None and self._number not in keep:
+                        fresh = ()
+                    elif self._number in remarks:
+                        fresh = self._commented(bytes(view[at : at + size]), kind)
+                else:
+                    fresh = ()
+            else:
+                fresh = self._other(kind, bytes(view[at : at + size]))
+            if fresh is not None:
+                self._file.write(view[run:at])
+                self._file.write(b"".join(fresh))
+                run = at + size
+            at += size
+        self._file.write(view[run:at])
+
+    def _commented(self, block: bytes, kind: int) -> Sequence[bytes | memoryview]:
+        added = self._wishes.remarks[self._number]
+        if kind == SIMPLE_PACKET:
+            self.homeless += [f"frame {self._number}: {one}" for one in added]
+            return (block,)
+        (captured,) = struct.unpack_from(self._order + "I", block, 20)
+        begin = 28 + (captured + 3) // 4 * 4
+        kept = [*_options(block[begin:-4], self._order), *blocks.comments(added)]
+        return self._longer(block[:28], [block[28:begin], blocks.options(kept, self._order)])
+
+    def _other(self, kind: int, block: bytes) -> Sequence[bytes] | None:
+        """What is written in place of a block without a packet; None for the block itself."""
+        wishes, order = self._wishes, self._order
+        if kind == SECTION:
+            pairs = [*_options(block[24:-4], order), *blocks.comments([wishes.section])]
+            return (blocks.section(pairs, order),)
+        if kind == INTERFACE and len(block) >= 20:
+            link_type, _, snap_length = struct.unpack_from(order + "HHI", block, 8)
+            pairs = [one for one in _options(block[16:-4], order) if one[0] != blocks.IF_DESCRIPTION]
+            told = [value for code, value in _options(block[16:-4], order) if code == blocks.IF_DESCRIPTION]
+            words = b"; ".join([*told, blocks.text(wishes.vantage)])
+            return (blocks.interface(link_type, snap_length, [*pairs, (blocks.IF_DESCRIPTION, words)], order),)
+        if kind == SECRETS:
+            self.dropped_secrets += not wishes.keep_secrets
+            return None if wishes.keep_secrets else ()
+        if kind in NUMBERED:
+            if wishes.keep is not None:
+                return ()
+            return (_blanked(kind, block),) if wishes.blank else None
+        return None if kind in (NAMES, STATISTICS) or not wishes.blank else ()
+
+
+PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+def _options(data: bytes, order: str) -> Iterator[Option]:
+    """The options of a block, as far as they are sound."""
+    at = 0
+    while at + 4 <= len(data):
+        code, length = struct.unpack_from(order + "HH", data, at)
+        if code == blocks.END or at + 4 + length > len(data):
+            return
+        yield code, data[at + 4 : at + 4 + length]
+        at += 4 + (length + 3) // 4 * 4
+
+
+def _blanked(kind: int, block: bytes) -> bytes:
+    """The block with zeros for what it says; of a journal's entry the time stays."""
+    begin, body = NUMBERED[kind], block[:-4]
+    if kind == JOURNAL:
+        lines = body[begin:].split(b"\n")
+        kept = b"\n".join(line if line.startswith(STAMP) else b"x" * len(line) for line in lines)
+        return body[:begin] + kept + block[-4:]
+    return body[:begin] + bytes(max(len(body) - begin, 0)) + block[-4:]

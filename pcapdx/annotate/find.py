@@ -1,0 +1,278 @@
+"""The first pass: goes over a capture and notes where its secrets lie.
+
+Of each TCP connection that may carry some the bytes are put together, direction by direction, and read when so much has
+come or the capture is over. Memory is bounded: a connection keeps what its reader still needs, all together
+``MOST_BYTES``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import field
+from typing import Any
+
+import numpy as np
+
+from pcapdx.annotate import datagrams, logins, words
+from pcapdx.annotate.ledger import FOREVER, Ledger, Side, unwrapped
+from pcapdx.annotate.logins import Run
+from pcapdx.annotate.web import Web
+from pcapdx.capture.records import Block, Reader
+from pcapdx.sieve.columns import Array
+from pcapdx.sieve.engine import Sieve
+from pcapdx.values import dataclass
+
+TCP, UDP, SYN = 6, 17, 2
+OFTEN_BYTES = 1 << 20
+"""A connection is read when it holds so much."""
+MOST_BYTES = 64 << 20
+OVERLAP = 16_384
+"""Bytes read again, so that what lies across two readings is found."""
+TIGHT_BYTES, TIGHT_OVERLAP = 65_536, 1024
+"""What is kept of an unfinished message, and read again, where memory is short."""
+HTTP_PORTS = (80, 3128, 8001, 8080, 8096)
+TLS_PORTS = (443, 8443)
+STARTS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"HTTP", b"OPTI", b"CONN", b"PATC")
+COLUMNS = (
+    "number",
+    "flow",
+    "from_originator",
+    "tcp_seq",
+    "tcp_flags",
+    "sport",
+    "dport",
+    "payload_offset",
+    "end_offset",
+)
+
+
+@dataclass(slots=True)
+class Half:
+    """One direction: what is kept of it."""
+
+    base: int
+    first: bool
+    """Its SYN was seen."""
+    last: int = 0
+    parts: dict[int, bytes] = field(default_factory=dict)
+    kept: int = 0
+    scanned: int = -FOREVER
+    """So far its text was looked through."""
+
+    def add(self, offset: int, data: bytes) -> None:
+        """Keeps a segment; of two that begin alike the longer one."""
+        known = self.parts.get(offset, b"")
+        if len(data) > len(known):
+            self.parts[offset] = data
+            self.kept += len(data) - len(known)
+        self.last = max(self.last, offset + len(data))
+
+    def runs(self, client: bool) -> Iterator[Run]:
+        """Contiguous bytes, in order."""
+        begin, reached = 0, -FOREVER
+        pieces: list[bytes] = []
+        for at in sorted(self.parts):
+            data = self.parts[at]
+            if at > reached:
+                if pieces:
+                    yield Run(begin, b"".join(pieces), client, self.first and begin == 0)
+                begin, pieces, reached = at, [], at
+            fresh = data[reached - at :]
+            pieces.append(fresh)
+            reached += len(fresh)
+        if pieces:
+            yield Run(begin, b"".join(pieces), client, self.first and begin == 0)
+
+    def forget(self, before: int) -> None:
+        """Lets go of the bytes before an offset."""
+        for at in [at for at, data in self.parts.items() if at + len(data) <= before]:
+            self.kept -= len(self.parts.pop(at))
+
+
+@dataclass(slots=True)
+class Talk:
+    """One connection."""
+
+    port: int
+    finder: logins.Finder | None
+    web: Web | None
+    halves: dict[int, Half] = field(default_factory=dict)
+    client: int = 0
+    """The side that connected."""
+    often: int = OFTEN_BYTES
+    """It is read again when it holds so much."""
+
+    @property
+    def kept(self) -> int:
+        """Bytes of both directions."""
+        return sum(one.kept for one in self.halves.values())
+
+
+class Finding:
+    """The pass over one capture; ask for :attr:`ledger` when it is over."""
+
+    def __init__(self, *, fast: bool) -> None:
+        self.ledger = Ledger()
+        self._sieve = Sieve((), fast=fast)
+        self._talks: dict[int, Talk] = {}
+        self._kept = 0
+        self._most = MOST_BYTES
+        self._wanted = np.zeros(1 << 16, np.bool_)
+        """By flow: it began like HTTP."""
+        ports = np.zeros(1 << 16, np.bool_)
+        ports[[*logins.BY_PORT, *HTTP_PORTS]] = True
+        self._ports = ports
+        udp = np.zeros(1 << 16, np.bool_)
+        udp[[*datagrams.BY_PORT]] = True
+        self._udp = udp
+
+    def run(self, reader: Reader) -> Ledger:
+        """Goes over a whole capture."""
+        for block in reader.blocks():
+            self._sieve.fast = reader.fast
+            self._block(block, self._sieve.sweep(block))
+        for index in list(self._talks):
+            self._read(index, over=True)
+        return self.ledger
+
+    def _block(self, block: Block, rows: Array) -> None:
+        sizes = rows["end_offset"] - rows["payload_offset"]
+        told = (rows["payload_offset"] > 0) & (rows["fragment_offset"] == 0)
+        tcp = told & (rows["ip_protocol"] == TCP)
+        wanted = tcp & (self._ports[rows["sport"]] | self._ports[rows["dport"]])
+        wanted |= self._begun(block, rows, tcp & (sizes >= 4))
+        places = np.flatnonzero(wanted & ((sizes > 0) | (rows["tcp_flags"] & SYN > 0)))
+        starts = block.records["offset"]
+        view = block.data.data
+        columns = [rows[name][places].tolist() for name in COLUMNS]
+        for start, *cells in zip(starts[places].tolist(), *columns, strict=True):
+            self._segment(view, start, cells)
+        single = told & (rows["ip_protocol"] == UDP) & (self._udp[rows["sport"]] | self._udp[rows["dport"]])
+        single |= rows["ip_protocol"] == datagrams.VRRP
+        for place in np.flatnonzero(single & (sizes > 0)).tolist():
+            self._datagram(view, int(starts[place]), rows[place])
+        if self._kept > self._most:
+            for index in list(self._talks):
+                self._read(index, over=False, tight=True)
+            self._most = self._kept + MOST_BYTES
+
+    def _begun(self, block: Block, rows: Array, candidates: Array) -> Array:
+        """Rows of flows that carry something that begins like HTTP, now or before."""
+        flows = rows["flow"]
+        if len(flows) and int(flows.max()) >= len(self._wanted):
+            grown = np.zeros(2 * int(flows.max()), np.bool_)
+            grown[: len(self._wanted)] = self._wanted
+            self._wanted = grown
+        places = np.flatnonzero(candidates)
+        at = block.records["offset"][places] + rows["payload_offset"][places]
+        found = np.zeros(len(places), np.bool_)
+        four = [block.data[at + step] for step in range(4)]
+        for start in STARTS:
+            found |= (four[0] == start[0]) & (four[1] == start[1]) & (four[2] == start[2]) & (four[3] == start[3])
+        self._wanted[flows[places[found]]] = True
+        alone = np.zeros(len(rows), np.bool_)
+        alone[places[found]] = True
+        result: Array = (candidates & (flows >= 0) & self._wanted[flows]) | alone
+        return result
+
+    def _segment(self, view: memoryview, start: int, cells: list[int]) -> None:
+        number, flow, originator, sequence, flags, sport, dport, begin, end = cells
+        side = 1 - originator
+        data = bytes(view[start + begin : start + end])
+        if flow < 0:  # the flow table is full: each frame by itself
+            self._alone(number, begin, data, min(sport, dport))
+            return
+        talk = self._talks.get(flow)
+        if talk is None:
+            talk = self._talks[flow] = self._opened(side, sport, dport)
+        half = talk.halves.get(side)
+        if half is None:
+            base = (sequence + (flags & SYN > 0)) & 0xFFFF_FFFF
+            half = talk.halves[side] = Half(base, flags & SYN > 0)
+            self.ledger.bases[flow, side] = base
+        if flags & SYN or not data:
+            return
+        before = half.kept
+        half.add(unwrapped(sequence, half.base, half.last), data)
+        self._kept += half.kept - before
+        if talk.kept > talk.often:
+            self._read(flow, over=False)
+
+    def _opened(self, side: int, sport: int, dport: int) -> Talk:
+        known = [port for port in (dport, sport) if port in logins.BY_PORT or port in HTTP_PORTS or port in TLS_PORTS]
+        served = dport == min(known, default=min(sport, dport))
+        port = dport if served else sport
+        finder = logins.BY_PORT.get(port)
+        return Talk(port, finder, None if finder else Web(port), client=side if served else 1 - side)
+
+    def _read(self, flow: int, *, over: bool, tight: bool = False) -> None:
+        """Reads what a connection holds, and forgets what is not needed any more; ``tight``: as far as can be."""
+        talk = self._talks[flow]
+        if not over and all(half.scanned >= half.last for half in talk.halves.values()):
+            return
+        before = talk.kept
+        runs = [run for side, half in talk.halves.items() for run in half.runs(side == talk.client)]
+        if talk.web is not None:
+            # by what is said: the side that asks is the client, whatever the ports
+            turned = any(not run.client and run.data.startswith(STARTS) and run.data[:4] != b"HTTP" for run in runs)
+            if turned and not talk.web.asks:
+                talk.client = 1 - talk.client
+                runs = [run._replace(client=not run.client) for run in runs]
+            sides = {True: talk.client, False: 1 - talk.client}
+
+            def mark(client: bool, begin: int, end: int, kind: str, value: bytes) -> None:
+                self.ledger.stream((flow, sides[client]), begin, end, kind, value)
+
+            talk.web.read(runs, mark, over=over)
+        for run in runs:
+            side = talk.client if run.client else 1 - talk.client
+            fresh = talk.halves[side].scanned - OVERLAP - run.begin
+            if talk.web is not None and fresh > 0:
+                run = Run(run.begin + fresh, run.data[fresh:], run.client, False)
+            found = (talk.finder or logins.texts)(run)
+            for begin, end, kind in found:
+                self._note((flow, side), run, begin, end, kind)
+        for side, half in talk.halves.items():
+            self._shorten(talk, side, half, tight)
+        self._kept += talk.kept - before
+        talk.often = max(OFTEN_BYTES, 2 * talk.kept)
+        if over:
+            del self._talks[flow]
+
+    def _shorten(self, talk: Talk, side: int, half: Half, tight: bool) -> None:
+        reached = max((at + len(data) for at, data in half.parts.items()), default=0)
+        half.scanned = reached
+        need = reached
+        if talk.web is not None:
+            at = talk.web.at[side == talk.client]
+            need = min(need, reached if at is None else at)
+            if talk.web.switched is not None and side == talk.client:
+                need = min(need, talk.web.switched)
+        longest, overlap = (TIGHT_BYTES, TIGHT_OVERLAP) if tight else (2 * OFTEN_BYTES, OVERLAP)
+        half.forget(min(max(need, reached - longest), reached - overlap))
+
+    def _note(self, side: Side, run: Run, begin: int, end: int, kind: str) -> None:
+        value = run.data[begin:end]
+        if end >= FOREVER:
+            self.ledger.stream(side, run.begin + begin, FOREVER, kind)
+            return
+        self.ledger.stream(side, run.begin + begin, run.begin + end, kind, b"" if kind in DULL else value)
+        if kind == "HTTP header" and (inner := words.within(value)):
+            self.ledger.know(inner)
+
+    def _alone(self, number: int, begin: int, data: bytes, port: int) -> None:
+        finder = logins.BY_PORT.get(port, logins.texts)
+        for first, last, kind in finder(Run(0, data, True, False)):
+            self.ledger.frame(number, begin + first, kind, data[first:last])
+
+    def _datagram(self, view: memoryview, start: int, row: Any) -> None:
+        begin, end = int(row["payload_offset"]), int(row["end_offset"])
+        data = bytes(view[start + begin : start + end])
+        finder: datagrams.Finder = datagrams.vrrp
+        if row["ip_protocol"] != datagrams.VRRP:
+            port = int(row["dport"]) if self._udp[row["dport"]] else int(row["sport"])
+            finder = datagrams.BY_PORT[port]
+        for first, last, kind in finder(data):
+            self.ledger.frame(int(row["number"]), begin + first, kind, data[first:last])
+
+
+DULL = frozenset({"terminal session"})
+"""Kinds whose ranges are no values, and are not looked for elsewhere."""
