@@ -220,6 +220,33 @@ def annotate(
 
 
 @cli.command()
+@click.argument("ticket")
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write.  [default: TICKET.zip]")
+@click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML).")
+def bundle(ticket: str, captures: tuple[str, ...], output: str | None, site_path: str | None) -> None:
+    """Write one zip for TICKET: reports, the evidence as annotated captures with secrets masked, a manifest.
+
+    CAPTURE is as for analyze. Equal input gives equal bytes.
+    """
+    from pcapdx.annotate.annotate import on_disk
+    from pcapdx.bundle import bundle as run
+    from pcapdx.plugins import load
+    from pcapdx.progress import on_terminal
+    from pcapdx.report.escape import plain
+    from pcapdx.vantage import parse_argument
+
+    target = Path(output or f"{ticket}.zip")
+    given = [parse_argument(one) for one in captures]
+    with on_disk(given, sys.stdin.buffer) as arguments, on_terminal(arguments) as progress:
+        analysis, written = run(ticket, arguments, load(), target, site=_site(site_path), progress=progress)
+    masked = " ".join(dict.fromkeys(one.masked for one in written))
+    click.echo(f"{plain(str(target))}: 4 reports, {len(written)} annotated. {plain(masked)}", err=True)
+    if analysis.partial:
+        sys.exit(PARTIAL)
+
+
+@cli.command()
 def rules() -> None:
     """List every rule: code, topic, severity, name."""
     from pcapdx.plugins import load
