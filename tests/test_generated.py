@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -138,13 +139,16 @@ def test_schema(golden: Golden) -> None:
 
 
 def help_pages() -> Iterator[str]:
-    """The help of the program and of every command."""
-    context = click.Context(cli, info_name="pcapdx", terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
-    yield cli.get_help(context)
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None
-        yield command.get_help(click.Context(command, parent=context, info_name=name, terminal_width=HELP_WIDTH))
+    """The help of the program and of every command, as a user sees it."""
+    # with the program's own settings: a command keeps the first help option it has made
+    settings: dict[str, Any] = {**cli.context_settings, "terminal_width": HELP_WIDTH, "max_content_width": HELP_WIDTH}
+    yield from _pages(cli, click.Context(cli, info_name="pcapdx", **settings))
+
+
+def _pages(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield command.get_help(context)
+    for name, child in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+        yield from _pages(child, click.Context(child, parent=context, info_name=name, terminal_width=HELP_WIDTH))
 
 
 def test_help(golden: Golden) -> None:

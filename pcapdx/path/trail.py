@@ -19,7 +19,7 @@ SYN, RST = 2, 4
 DHCP_PORTS = (67, 68, 546, 547)
 SMALLEST = 60
 """Of an Ethernet frame on the wire, without its checksum; NICs pad what is shorter when they send it."""
-MOST_ROWS = 1 << 16
+MOST_ROWS = 1 << 15
 """Of each of the two kinds; beyond it every second one is dropped."""
 
 TRAIL_COLUMNS = (
@@ -60,7 +60,11 @@ class Trail:
 
     def keep(self, frames: Array) -> None:
         """Takes what it needs of a block's FRAME rows: not copies, nor later fragments, which have no ports."""
-        self.take(_rows(frames[(frames["flags"] & (TWIN | FRAGMENT)) == 0]))
+        wanted = (frames["flags"] & (TWIN | FRAGMENT)) == 0
+        if self.mask:
+            # most of a large capture is not in the sample: leave it before the columns are made
+            wanted &= ((frames["fingerprint"] & self.mask) == 0) | _may_tell(frames)
+        self.take(_rows(frames[wanted]))
 
     def take(self, rows: Array) -> None:
         """Adds rows, TRAIL, as far as they are in the sample."""
@@ -126,6 +130,15 @@ def _is_telling(rows: Array) -> Array:
         | (protocol == ICMPV6)
         | np.isin(rows["service"], DHCP_PORTS)
     )
+    return found
+
+
+def _may_tell(frames: Array) -> Array:
+    """FRAME rows that could be telling ones (a mask), all of them and some more."""
+    protocol, version = frames["ip_protocol"], frames["ip_version"]
+    ports = np.isin(frames["dport"], DHCP_PORTS) | np.isin(frames["sport"], DHCP_PORTS)
+    flagged = (protocol == TCP) & ((frames["tcp_flags"] & (SYN | RST)) != 0)
+    found: Array = (version == 0) | flagged | (protocol == ICMP) | (protocol == ICMPV6) | ports
     return found
 
 
