@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from typing import ClassVar
 
 from pcapdx.dissect import Cursor, Dissector, Layer, Sample
 from pcapdx.values import dataclass
@@ -10,7 +11,7 @@ _IGMP = 2
 _QUERY, _REPORT_V1, _REPORT_V2, _LEAVE, _REPORT_V3 = 0x11, 0x12, 0x16, 0x17, 0x22
 _QUERY_V3_BYTES = 12
 _INCLUDE, _EXCLUDE, _TO_INCLUDE, _TO_EXCLUDE = 1, 2, 3, 4
-_NOBODY = "0.0.0.0"
+_NOBODY = ("0.0.0.0", "::")
 _SECOND = 10**9
 
 
@@ -30,8 +31,11 @@ class GroupRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IgmpQuery:
-    """A querier asks who wants a group, or any (``group`` 0.0.0.0)."""
+class GroupQuery:
+    """A querier asks who wants a group, or any; IGMP's and MLD's are alike."""
+
+    title: ClassVar[str] = ""
+    """As Wireshark's Info column begins."""
 
     version: int
     group: str
@@ -42,17 +46,20 @@ class IgmpQuery:
     @property
     def general(self) -> bool:
         """Asks for all groups."""
-        return self.group == _NOBODY
+        return self.group in _NOBODY
 
     @property
     def label(self) -> str:
         """As Wireshark's Info column."""
-        return f"Membership Query v{self.version}, {'general' if self.general else f'for {self.group}'}"
+        return f"{self.title} v{self.version}, {'general' if self.general else f'for {self.group}'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IgmpReport:
-    """A host says which groups it wants, or no longer wants (a leave of version 2 is such a report, too)."""
+class GroupReport:
+    """A host says which groups it wants, or no longer wants; IGMP's and MLD's are alike."""
+
+    title: ClassVar[str] = ""
+    """As Wireshark's Info column begins."""
 
     version: int
     records: tuple[GroupRecord, ...]
@@ -66,7 +73,21 @@ class IgmpReport:
     def label(self) -> str:
         """As Wireshark's Info column: joins and leaves."""
         words = [f"{'join' if one.joins else 'leave'} {one.group}" for one in self.records[:4]]
-        return f"Membership Report v{self.version}: {', '.join(words) or 'nothing'}"
+        return f"{self.title} v{self.version}: {', '.join(words) or 'nothing'}"
+
+
+class IgmpQuery(GroupQuery):
+    """``group`` is 0.0.0.0 where any is asked for."""
+
+    __slots__ = ()
+    title = "Membership Query"
+
+
+class IgmpReport(GroupReport):
+    """A leave of version 2 is such a report, too."""
+
+    __slots__ = ()
+    title = "Membership Report"
 
 
 def read(cursor: Cursor) -> Iterator[IgmpQuery | IgmpReport]:

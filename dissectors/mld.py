@@ -3,55 +3,28 @@
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
-from dissectors.igmp import GroupRecord
+from dissectors.igmp import GroupQuery, GroupRecord, GroupReport
 from pcapdx.dissect import Cursor, Dissector, Layer, Sample
-from pcapdx.values import dataclass
 
 _ICMPV6 = 58
 _QUERY, _REPORT, _DONE, _REPORT_V2 = 130, 131, 132, 143
 _QUERY_V2_BYTES = 28
 _EXCLUDE, _TO_INCLUDE = 2, 3
-_NOBODY = "::"
 _SECOND = 10**9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MldQuery:
-    """A querier asks who wants a group, or any (``group`` ``::``)."""
+class MldQuery(GroupQuery):
+    """``group`` is ``::`` where any is asked for."""
 
-    version: int
-    group: str
-    response_ms: int
-    sources: tuple[str, ...] = ()
-
-    @property
-    def general(self) -> bool:
-        """Asks for all groups."""
-        return self.group == _NOBODY
-
-    @property
-    def label(self) -> str:
-        """As Wireshark's Info column."""
-        return f"Multicast Listener Query v{self.version}, {'general' if self.general else f'for {self.group}'}"
+    __slots__ = ()
+    title = "Multicast Listener Query"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MldReport:
-    """A host says which groups it wants, or no longer wants (a done message of version 1 is such a report, too)."""
+class MldReport(GroupReport):
+    """A done message of version 1 is such a report, too."""
 
-    version: int
-    records: tuple[GroupRecord, ...]
-
-    @property
-    def joined(self) -> tuple[str, ...]:
-        """Groups that it wants."""
-        return tuple(one.group for one in self.records if one.joins)
-
-    @property
-    def label(self) -> str:
-        """As Wireshark's Info column: joins and leaves."""
-        words = [f"{'join' if one.joins else 'leave'} {one.group}" for one in self.records[:4]]
-        return f"Multicast Listener Report v{self.version}: {', '.join(words) or 'nothing'}"
+    __slots__ = ()
+    title = "Multicast Listener Report"
 
 
 def read(cursor: Cursor) -> Iterator[MldQuery | MldReport]:

@@ -91,13 +91,14 @@ def diagnose(
         )
         for place in order
     }
+    followers: dict[int, list[int]] = {place: [] for place in order if causes[place] is None}
+    for place in order:
+        root = _root(causes, place)
+        if root != place:
+            followers[root].append(place)
     diagnoses = tuple(
-        Diagnosis(
-            root=linked[place],
-            consequences=tuple(linked[other] for other in order if other != place and _root(causes, other) == place),
-        )
-        for place in order
-        if causes[place] is None
+        Diagnosis(root=linked[root], consequences=tuple(linked[place] for place in places))
+        for root, places in followers.items()
     )
     return Diagnosed(
         findings=tuple(linked[place] for place in order),
@@ -123,13 +124,25 @@ def merge(findings: Iterable[Finding]) -> list[Finding]:
 def _across_captures(findings: list[Finding]) -> list[Finding]:
     """What several captures show of one thing as one finding: of those that compare captures, or of the gravest."""
     kept: list[Finding] = []
+    about: dict[tuple[str, str, object], list[int]] = {}
     for one in sorted(findings, key=lambda one: (-len(_captures(one)), one.severity.rank, one.confidence.rank)):
-        same = next((place for place, other in enumerate(kept) if _is_same(one, other)), None)
+        keys = [(one.code, name, value) for name, value in _whose(one.subject).items()]
+        able = sorted({place for key in keys for place in about.get(key, ())})
+        same = next((place for place in able if _is_same(one, kept[place])), None)
         if same is None:
+            same = len(kept)
             kept.append(one)
         else:
             kept[same] = _with_evidence(kept[same], one)
+        for key in keys:
+            about.setdefault(key, []).append(same)
     return kept
+
+
+def _whose(subject: Subject) -> dict[str, str | int]:
+    """What tells a subject apart at every point: all but the tag, or that where there is nothing else."""
+    fields = subject.as_dict()
+    return {name: value for name, value in fields.items() if name != "vlan"} or fields
 
 
 def _captures(finding: Finding) -> frozenset[str]:
@@ -141,9 +154,8 @@ def _is_same(one: Finding, other: Finding) -> bool:
     mine, theirs = _captures(one), _captures(other)
     if one.code != other.code or (mine == theirs and len(mine) == 1):
         return False
-    pairs = [(getattr(one.subject, name), getattr(other.subject, name)) for name in Subject.__slots__ if name != "vlan"]
-    shared = [mine == theirs for mine, theirs in pairs if mine is not None and theirs is not None]
-    return all(shared) and (bool(shared) or bool(one.subject.vlan and one.subject.vlan == other.subject.vlan))
+    own, others = _whose(one.subject), _whose(other.subject)
+    return all(own[name] == others[name] for name in own.keys() & others.keys())
 
 
 def _with_evidence(kept: Finding, other: Finding) -> Finding:
@@ -217,11 +229,13 @@ def agrees(cause: Finding, consequence: Finding) -> bool:
 def _causes(findings: Sequence[Finding], edges: Mapping[str, frozenset[str]]) -> list[int | None]:
     """For each finding the place of the one that best explains it; never a circle."""
     causes: list[int | None] = [None] * len(findings)
+    explaining: dict[str, list[int]] = {}
+    for place, cause in enumerate(findings):
+        for code in edges.get(cause.code, ()):
+            explaining.setdefault(code, []).append(place)
     for place, finding in enumerate(findings):
         able = [
-            other
-            for other, cause in enumerate(findings)
-            if other != place and finding.code in edges.get(cause.code, ()) and agrees(cause, finding)
+            other for other in explaining.get(finding.code, ()) if other != place and agrees(findings[other], finding)
         ]
         able.sort(key=lambda other: (findings[other].severity.rank, findings[other].confidence.rank, other))
         for other in able:

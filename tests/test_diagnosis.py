@@ -1,5 +1,8 @@
 """Findings linked and ranked: one root, its consequences below it, and never a circle."""
 
+import pytest
+
+from pcapdx import diagnosis
 from pcapdx.case import Case
 from pcapdx.diagnosis import State, agrees, diagnose, merge
 from pcapdx.model import Confidence, Doubt, Evidence, Finding, Proof, Severity, Subject, Topic
@@ -135,3 +138,32 @@ def test_topic_states() -> None:
     assert states([finding("A001")], [proof], []) is State.FAULTY
     assert states([finding("A001", severity=Severity.INFO)], [proof], []) is State.HEALTHY
     assert states([finding("A001", PWD)], [], []) is State.NOT_SEEN
+
+
+def test_one_fault_at_two_points_is_one_finding() -> None:
+    """The tag that a tap does not show is no contradiction, and the one that is told stays."""
+    tap = finding("DHCP001", subject=Subject(vlan=0, mac="02:00:00:00:00:01"), capture="tap")
+    nic = finding("DHCP001", subject=Subject(vlan=101, mac="02:00:00:00:00:01"), capture="nic")
+    (one,) = merge([tap, nic])
+    assert one.subject == Subject(vlan=101, mac="02:00:00:00:00:01")
+    assert {piece.capture for piece in one.evidence} == {"tap", "nic"}
+
+
+def test_two_clients_at_two_points_are_two_findings() -> None:
+    here = finding("DHCP001", subject=Subject(vlan=101, mac="02:00:00:00:00:01"), capture="tap")
+    there = finding("DHCP001", subject=Subject(vlan=101, mac="02:00:00:00:00:02"), capture="nic")
+    assert len(merge([here, there])) == 2
+
+
+def test_many_findings_are_not_held_each_against_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of forged addresses in two captures: the work grows with the findings, not with their square."""
+    compared = []
+    same = diagnosis._is_same
+    monkeypatch.setattr(diagnosis, "_is_same", lambda one, other: bool(compared.append(1)) or same(one, other))
+    flood = [
+        finding("DHCP001", subject=Subject(vlan=tag, mac=f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}"), capture=capture)
+        for n in range(2000)
+        for capture, tag in (("tap", 0), ("nic", 101))
+    ]
+    assert len(merge(flood)) == 2000
+    assert len(compared) <= 2 * len(flood)

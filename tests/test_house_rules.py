@@ -29,10 +29,8 @@ LONG = {"pcapdx/sieve/layers.py": "one kernel, whose parts call each other for e
 NOT_SHOWN: dict[str, str] = {
     "CPVM019": "no lab scenario makes the two ends of VNC disagree; built by hand in its own test",
     "CPVM021": "an idle session is cut after five minutes; recorded in no scenario yet, built by hand in its own test",
-    "CPVM025": "a proof that came after the recordings; the console scenarios that work show it without naming it",
     "DHCP025": "routers give endless leases; one that does not is built by hand",
     "TMPL010": "needs two sshd with one host key; built by hand in its own test",
-    "TMPL012": "a guest that tags; built by hand in its own test",
     "TMPL013": "a guest without a default route; built by hand in its own test",
 }
 """Rules that no labelled capture shows, and why; every other one has at least one."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pcapdx.path.route import Route, in_order
+from pcapdx.rules.definitions.path import MOST_MEMBERS, most_seen
 from pcapdx.sieve.columns import Array
 from pcapdx.vantage import Role
 from tests.labelled import CASES, analysis
@@ -81,3 +82,10 @@ def test_nothing_is_lost_on_healthy_paths(name: str) -> None:
     route = analysis(name).case.route
     assert route is not None
     assert [(hop.what, hop.vlan) for hop in route.hops if hop.missing] == []
+
+
+def test_of_a_flood_of_values_those_seen_most_are_looked_at() -> None:
+    values = np.concatenate((np.arange(10_000), np.full(5, 77), np.full(9, 4242)))
+    chosen = most_seen(values)
+    assert chosen[:2] == [4242, 77]
+    assert len(chosen) == len(set(chosen)) == MOST_MEMBERS

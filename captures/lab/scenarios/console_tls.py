@@ -40,6 +40,7 @@ def console_tls12_works(lab: Lab) -> None:
         public.websocket()
     lab.shows(_CERTIFICATE, 2)
     lab.hides("tls.alert_message.level == 2")
+    lab.proof("CPVM025", _CERTIFICATE)
 
 
 @scenario

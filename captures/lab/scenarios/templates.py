@@ -9,6 +9,7 @@ from captures.lab.guest import Guest
 from captures.lab.middlebox import Direction
 from captures.lab.noise import neighbours
 from captures.lab.scenario import Lab, scenario
+from captures.lab.scenarios.hypervisor_nics import tagging
 from captures.lab.stage import Stage, at_tap
 
 _LEASE = "dhcp.option.dhcp == 5"
@@ -184,3 +185,20 @@ def template_same_host_name(lab: Lab) -> None:
     lab.info("TMPL008", 'dhcp.option.hostname == "golden-master"', name="golden-master")
     for guest in (first, second):
         lab.proof("DHCP031", f"{_LEASE} && dhcp.hw.mac_addr == {guest.mac}", mac=guest.mac)
+
+
+@scenario
+def template_tags_its_frames(lab: Lab) -> None:
+    """The image has a VLAN interface from where it was made: the guest tags all it sends 77 by itself, in a network
+    whose tag is the host's matter. It asks for an address in vain. Recorded at its tap."""
+    stage = Stage(lab, GuestNetwork(cidr="10.99.4.0/24", gateway="10.99.4.1", number=0x7B), first_tap=31)
+    guest = Guest(stage.host, None, stage.network.mac(0x1C), "tagged-1")
+    stage.known.append((guest.mac, stage.network.ip(28), guest.name))
+    far = middlebox.insert(lab, stage.host.ns, guest.tap, stage.bridge, tagging(77))
+    stage.serve()
+    lab.truth.site = stage.site()
+    with lab.record(stage.host.ns, far, "tap", linger=2):
+        guest.udhcpc(seconds=22)
+    lab.shows(f"vlan.id == 77 && eth.src == {guest.mac}", 3)
+    lab.fault("TMPL012", "vlan.id == 77", mac=guest.mac)
+    lab.consequence("DHCP001")

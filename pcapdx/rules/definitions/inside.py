@@ -7,6 +7,7 @@ import numpy as np
 from dissectors.arp import Arp
 from pcapdx.case import Case, View
 from pcapdx.rules.definitions.macs import network_id
+from pcapdx.rules.definitions.memo import once_a_path
 from pcapdx.rules.definitions.path import Fate, Leg, is_arp, is_ip, legs, mac_int, mac_of
 from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
 from pcapdx.sieve.columns import Array
@@ -16,8 +17,13 @@ LONG = 5 * SECOND
 """Three frames over so long say as much as five at once."""
 
 
-def dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
+@once_a_path
+def dead_guests(case: Case) -> tuple[tuple[Leg, int, Fate], ...]:
     """Guests none of whose frames leave their host, though some were for everybody."""
+    return tuple(_dead_guests(case))
+
+
+def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
     for leg in legs(case):
         if not leg.leaves_host:
             continue

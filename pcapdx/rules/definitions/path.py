@@ -9,7 +9,6 @@ for.
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import permutations
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -17,9 +16,9 @@ from pcapdx.case import Case, View
 from pcapdx.frame import ip_text, mac_text
 from pcapdx.model import Confidence, Evidence, NextStep
 from pcapdx.path.pair import Pair, is_group
-from pcapdx.path.route import Route
 from pcapdx.path.trail import ARP, ICMP, TCP, UDP
 from pcapdx.rules.definitions.local import is_local, owners
+from pcapdx.rules.definitions.memo import once_a_path
 from pcapdx.rules.definitions.observable import filters
 from pcapdx.rules.definitions.windows import TWO_PATHS
 from pcapdx.rules.definitions.wording import cite
@@ -30,6 +29,8 @@ from pcapdx.vantage import Role
 ACK, SYN = 16, 2
 INSIDE = (Role.TAP, Role.BRIDGE, Role.VLAN, Role.ROUTER)
 MOST_CITED = 12
+MOST_MEMBERS = 256
+"""Machines, addresses or conversations that a rule looks at one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Leg:
             return (mac_int(self.guest),) if self.guest else ()
         remote = [mac_int(one.mac) for one in self.far.talkers if is_local(self.far, one.mac) is False]
         sent = self.rows["eth_src"][~self.from_beyond]
-        return tuple(np.setdiff1d(sent, remote).tolist())
+        return tuple(most_seen(sent[~np.isin(sent, remote)]))
 
     @cached_property
     def guest(self) -> str | None:
@@ -218,29 +219,14 @@ def every_leg(case: Case) -> Iterator[Leg]:
     yield from _all(case).values()
 
 
-_guests: WeakKeyDictionary[Route, dict[str, str]] = WeakKeyDictionary()
-
-
+@once_a_path
 def guests(case: Case) -> dict[str, str]:
     """By name of a tap's capture, the MAC whose tap it is, where it shows.
 
     An end of every unicast frame there, whom no other capture puts elsewhere: not on the far side of a NIC, not at
     another's tap.
     """
-    if case.route is None:
-        return {}
-    if case.route not in _guests:
-        _guests[case.route] = _owners_of_taps(case, case.route)
-    return _guests[case.route]
-
-
-def _owners_of_taps(case: Case, route: Route) -> dict[str, str]:
-    remote: set[int] = set()
-    for here, view in enumerate(case.views):
-        if view.vantage.role is not None and view.vantage.role.is_wire:
-            remote.update(mac_int(one.mac) for one in view.talkers if one.sent and is_local(view, one.mac) is False)
-            inner = [place for place, other in enumerate(case.views) if other.vantage.role in INSIDE]
-            remote.update(mac for place in inner for mac in route.pair(place, here).from_far.tolist())
+    remote = _beyond_nics(case)
     able = {
         view.name: [mac for mac in owners(view) if mac_int(mac) not in remote] or list(owners(view))
         for view in case.views
@@ -255,20 +241,36 @@ def _owners_of_taps(case: Case, route: Route) -> dict[str, str]:
     return found
 
 
-_known: WeakKeyDictionary[Route, dict[tuple[int, int], Leg]] = WeakKeyDictionary()
+def _beyond_nics(case: Case) -> set[int]:
+    """MACs that come to a NIC by the wire."""
+    remote: set[int] = set()
+    if case.route is None:
+        return remote
+    inner = [place for place, view in enumerate(case.views) if view.vantage.role in INSIDE]
+    for here, view in enumerate(case.views):
+        if view.vantage.role is not None and view.vantage.role.is_wire:
+            remote.update(mac_int(one.mac) for one in view.talkers if one.sent and is_local(view, one.mac) is False)
+            remote.update(mac for place in inner for mac in case.route.pair(place, here).from_far.tolist())
+    return remote
 
 
+@once_a_path
 def _all(case: Case) -> dict[tuple[int, int], Leg]:
-    """By places on the path; worked out once a case."""
+    """By places on the path."""
     if case.route is None:
         return {}
-    if case.route not in _known:
-        found = {
-            (here, there): Leg(case, case.views[here], case.views[there], case.route.pair(here, there))
-            for here, there in permutations(range(len(case.views)), 2)
-        }
-        _known[case.route] = {places: one for places, one in found.items() if one.compared}
-    return _known[case.route]
+    legs = {
+        (here, there): Leg(case, case.views[here], case.views[there], case.route.pair(here, there))
+        for here, there in permutations(range(len(case.views)), 2)
+    }
+    return {places: one for places, one in legs.items() if one.compared}
+
+
+def most_seen(values: Array) -> list[int]:
+    """Each value once, those first that come most often; of a flood of forged ones the rest is not looked at."""
+    unique, counts = np.unique(values, return_counts=True)
+    chosen: list[int] = unique[np.argsort(-counts, kind="stable")][:MOST_MEMBERS].tolist()
+    return chosen
 
 
 def mac_int(mac: str) -> int:

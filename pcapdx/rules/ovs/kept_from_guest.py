@@ -34,7 +34,7 @@ from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.inside import vlan_of_guest
-from pcapdx.rules.definitions.path import Leg, legs, mac_int
+from pcapdx.rules.definitions.path import Leg, legs, mac_int, most_seen
 from pcapdx.rules.definitions.windows import BURST, REPETITION
 from pcapdx.sieve.columns import Array
 
@@ -99,7 +99,7 @@ def check_private_vlan(case: Case) -> Iterator[Finding]:
             continue
         own = vlan_of_guest(leg)
         mine = (leg.rows["eth_dst"] == mac_int(leg.guest)) & ~leg.group
-        for vlan in np.unique(leg.rows["vlan"][mine]).tolist():
+        for vlan in most_seen(leg.rows["vlan"][mine]):
             fate = leg.fate(mine & (leg.rows["vlan"] == vlan))
             if own and vlan and vlan != own and fate.dead and len(fate.lost) >= REPETITION:
                 yield _private(leg, leg.guest, own, int(vlan), fate.lost)

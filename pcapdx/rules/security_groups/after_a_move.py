@@ -36,7 +36,7 @@ from pcapdx.dissect import Seen
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.path.trail import TCP
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Leg, ip_of, legs, mac_int
+from pcapdx.rules.definitions.path import Leg, ip_of, legs, mac_int, most_seen
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import cite, duration, times
 
@@ -55,7 +55,7 @@ def _stalls(leg: Leg, guest: str) -> Iterator[Finding]:
     rows, number = leg.rows, mac_int(guest)
     came = next((one.first_ns for one in leg.near.talkers if one.mac == guest and one.sent), None)
     data = (rows["protocol"] == TCP) & (rows["payload"] > 0) & (rows["eth_dst"] == number)
-    for flow in np.unique(rows["flow"][data]).tolist():
+    for flow in most_seen(rows["flow"][data]):
         fate = leg.fate(data & (rows["flow"] == flow))
         spoke = rows["ts_ns"][(rows["flow"] == flow) & (rows["eth_src"] == number)]
         if came is None or len(fate.lost) < REPETITION:

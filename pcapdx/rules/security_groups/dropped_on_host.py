@@ -6,7 +6,18 @@ import numpy as np
 
 from pcapdx.case import Case
 from pcapdx.rules.definitions.local import is_local, owners
-from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_arp, is_ip, is_opening, legs, mac_int, mac_of
+from pcapdx.rules.definitions.path import (
+    MOST_MEMBERS,
+    Fate,
+    Leg,
+    ip_of,
+    is_arp,
+    is_ip,
+    is_opening,
+    legs,
+    mac_int,
+    mac_of,
+)
 from pcapdx.rules.definitions.syn_dead import Tries, syn_dead
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.host_connectivity import PORTS as HOST_PORTS
@@ -80,9 +91,8 @@ def _only_guest(leg: Leg) -> tuple[int, ...]:
 
 def _services(leg: Leg, guest: str, chosen: Array, others: Fate) -> Iterator[Dropped]:
     opening = chosen & is_opening(leg.rows)
-    for port, server in np.unique(
-        np.stack((leg.rows["dport"][opening], leg.rows["dst"][opening]), axis=1), axis=0
-    ).tolist():
+    services = np.stack((leg.rows["dport"][opening], leg.rows["dst"][opening]), axis=1)
+    for port, server in np.unique(services, axis=0)[:MOST_MEMBERS].tolist():
         fate = leg.fate(opening & (leg.rows["dport"] == port) & (leg.rows["dst"] == server))
         if fate.dead and len(fate.lost) >= REPETITION:
             yield Dropped(

@@ -31,7 +31,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_ip, legs, mac_int, mac_of
+from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_ip, legs, mac_int, mac_of, most_seen
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import listed
 from pcapdx.vantage import Role
@@ -59,7 +59,7 @@ def check_mac(case: Case) -> Iterator[Finding]:
             continue
         mine = leg.fate(leg.sent_by(mac_int(own)))
         passing = mine.passed
-        for mac in np.unique(leg.rows["eth_src"]).tolist():
+        for mac in most_seen(leg.rows["eth_src"]):
             inward = leg.sent_by(mac) & (leg.rows["eth_dst"] == mac_int(own))
             if mac == mac_int(own) or np.isin(mac, leg.pair.others["eth_src"]) or np.any(inward):
                 continue
@@ -77,7 +77,7 @@ def _main_mac(leg: Leg) -> str | None:
 
 def _addresses(leg: Leg, mac: int) -> list[int]:
     """Unicast IPv4 sources of a guest; 0.0.0.0 is a client without one."""
-    found = np.unique(leg.rows["src"][leg.sent_by(mac)]).tolist()
+    found = most_seen(leg.rows["src"][leg.sent_by(mac)])
     return [ip for ip in found if 0 < ip < 1 << 32]
 
 

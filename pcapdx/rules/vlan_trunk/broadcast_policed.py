@@ -24,12 +24,10 @@ Ask the switch for its storm control counters.
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Leg, legs
+from pcapdx.rules.definitions.path import Leg, legs, most_seen
 
 LEAST = 50
 BROADCASTS_LOST = 0.2
@@ -41,7 +39,7 @@ def check(case: Case) -> Iterator[Finding]:
     for leg in legs(case):
         if not leg.is_wire_to_wire or _dropped(leg):
             continue
-        for vlan in np.unique(leg.rows["vlan"]).tolist():
+        for vlan in most_seen(leg.rows["vlan"]):
             yield from _judge(leg, int(vlan))
 
 

@@ -24,14 +24,12 @@ Ask the switch for its snooping counters.
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from dissectors.dhcp import Dhcp, DhcpType
 from pcapdx.case import Case
 from pcapdx.dissect import Seen
 from pcapdx.model import Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import Leg, is_arp, is_dhcp, is_ip, legs, mac_int, mac_of, ports
+from pcapdx.rules.definitions.path import Leg, is_arp, is_dhcp, is_ip, legs, mac_int, mac_of, most_seen, ports
 from pcapdx.rules.definitions.windows import BURST, REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, times
 from pcapdx.rules.dhcp.lost_on_path import lost_dhcp
@@ -80,7 +78,7 @@ def _dhcp(leg: Leg, mac: str, server: str, lost: list[Seen[Dhcp]], passed: Array
 def _arp(leg: Leg) -> Iterator[Finding]:
     """Answers by ARP of which none passes, while IP between the same two does."""
     replies = is_arp(leg.rows) & ~leg.group & leg.expected
-    for mac in np.unique(leg.rows["eth_src"][replies]).tolist():
+    for mac in most_seen(leg.rows["eth_src"][replies]):
         fate = leg.fate(replies & (leg.rows["eth_src"] == mac))
         passed = leg.fate(is_ip(leg.rows) & (leg.rows["eth_src"] == mac)).passed
         if not fate.dead or len(fate.lost) < REPETITION or len(passed) < BURST:

@@ -34,7 +34,8 @@ from pcapdx.case import Case, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.local import is_local
-from pcapdx.rules.definitions.path import Fate, Leg, every_leg, is_arp, is_dhcp, mac_of, ports
+from pcapdx.rules.definitions.memo import once_a_path, once_a_view
+from pcapdx.rules.definitions.path import Fate, Leg, every_leg, is_arp, is_dhcp, mac_of, most_seen, ports
 from pcapdx.rules.definitions.windows import BURST, REPETITION
 from pcapdx.rules.definitions.wording import listed, times
 from pcapdx.rules.vlan_trunk.transmit_only import unanswered
@@ -62,6 +63,7 @@ def check_switch(case: Case) -> Iterator[Finding]:
             yield _missing(vlan, found)
 
 
+@once_a_path
 def _lost_vlans(case: Case) -> Lost:
     """VLANs that do not get from one NIC to another, with the legs on which they are lost."""
     lost: Lost = {}
@@ -69,7 +71,7 @@ def _lost_vlans(case: Case) -> Lost:
         if not leg.is_wire_to_wire or not np.any(leg.pair.others["vlan"] > 0):
             continue
         chosen = leg.group & ~leg.from_beyond & (is_arp(leg.rows) | is_dhcp(leg.rows))
-        for vlan in np.unique(leg.rows["vlan"][chosen]).tolist():
+        for vlan in most_seen(leg.rows["vlan"][chosen]):
             fate = leg.fate(chosen & (leg.rows["vlan"] == vlan))
             whole = np.any((leg.rows["vlan"] == vlan) & (leg.pair.there >= 0))
             others = int(np.sum((leg.pair.there >= 0) & (leg.rows["vlan"] != vlan)))
@@ -81,7 +83,12 @@ def _lost_vlans(case: Case) -> Lost:
 
 def _member(view: View, vlan: int) -> bool:
     """Somebody on that host sends in the VLAN."""
-    return any(one.sent and one.vlan == vlan and is_local(view, one.mac) is not False for one in view.talkers)
+    return vlan in _own_vlans(view)
+
+
+@once_a_view
+def _own_vlans(view: View) -> frozenset[int]:
+    return frozenset(one.vlan for one in view.talkers if one.sent and is_local(view, one.mac) is not False)
 
 
 def _in_vain(view: View, vlan: int) -> bool:

@@ -30,7 +30,7 @@ from pcapdx.case import Case
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_dead import ArpDead, arp_silent
-from pcapdx.rules.definitions.path import Fate, Leg, is_arp, legs, mac_int
+from pcapdx.rules.definitions.path import MOST_MEMBERS, Fate, Leg, is_arp, legs, mac_int
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan, times
 
@@ -40,9 +40,11 @@ def check(case: Case) -> Iterator[Finding]:
     for leg in legs(case):
         if leg.is_wire_to_wire:
             continue  # VLAN002 tells it
-        for dead in arp_silent(leg.near):
-            owner = next((one for one in leg.far.bindings if one.ip == dead.target_ip), None)
-            if owner is None or dead.probe or mac_int(dead.asker_mac) in leg.pair.from_far:
+        owners = {one.ip: one for one in reversed(leg.far.bindings)}
+        lost = [dead for dead in arp_silent(leg.near) if dead.target_ip in owners]
+        for dead in lost[:MOST_MEMBERS]:
+            owner = owners[dead.target_ip]
+            if dead.probe or mac_int(dead.asker_mac) in leg.pair.from_far:
                 continue
             alike = leg.rows["fingerprint"][np.isin(leg.rows["number"], dead.frames)]
             asked = is_arp(leg.rows) & leg.group & np.isin(leg.rows["fingerprint"], alike) & ~leg.from_beyond
