@@ -159,7 +159,12 @@ def test_many_findings_are_not_held_each_against_each(monkeypatch: pytest.Monkey
     """A flood of forged addresses in two captures: the work grows with the findings, not with their square."""
     compared = []
     same = diagnosis._is_same
-    monkeypatch.setattr(diagnosis, "_is_same", lambda one, other: bool(compared.append(1)) or same(one, other))
+
+    def counted(one: Finding, other: Finding) -> bool:
+        compared.append(one)
+        return same(one, other)
+
+    monkeypatch.setattr(diagnosis, "_is_same", counted)
     flood = [
         finding("DHCP001", subject=Subject(vlan=tag, mac=f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}"), capture=capture)
         for n in range(2000)
