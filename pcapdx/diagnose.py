@@ -79,7 +79,7 @@ def along_path(views: Sequence[View]) -> tuple[list[View], str]:
     """Views in the order of the path as far as they tell it, and what told; as they were where nothing did."""
     trails = [one.trail for one in views if one.trail is not None]
     order, why = in_order([one.name for one in views], [one.vantage.role for one in views], trails)
-    return [views[place] for place in order], why or "the order of the arguments"
+    return [views[place] for place in order], why or "nothing but the order of the arguments"
 
 
 def open_all(

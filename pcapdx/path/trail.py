@@ -5,8 +5,6 @@ there are very many, those are kept whose fingerprint has enough zero bits, whic
 (trajectory sampling, Duffield & Grossglauser, SIGCOMM 2000).
 """
 
-from functools import cached_property
-
 import numpy as np
 
 from pcapdx.frame import FRAGMENT, TWIN
@@ -69,7 +67,6 @@ class Trail:
     def take(self, rows: Array) -> None:
         """Adds rows, TRAIL, as far as they are in the sample."""
         self._merged = None
-        self.__dict__.pop("homes", None)
         telling = _is_telling(rows)
         self.telling_mask = _append(self._telling, rows[telling], self.telling_mask)
         self.mask = _append(self._rest, rows[~telling], self.mask)
@@ -82,7 +79,7 @@ class Trail:
             self._merged = merged[np.argsort(merged["ts_ns"], kind="stable")]
         return self._merged
 
-    @cached_property
+    @property
     def homes(self) -> Array:
         """MACs of the host that a NIC is of: their ARP frames are not padded yet, while those of others are."""
         rows = self.rows[self.rows["protocol"] == ARP]
