@@ -74,8 +74,8 @@ ALIKE = {
 }
 
 
-TRUNKS_TO_A_GUEST = {"ovs-port-without-tag", "ovs-trunk-nic-by-design"}
-"""Taps at which several VLANs are tagged: the port is a trunk, whoever sits behind it."""
+TRUNKS_TO_A_GUEST = {"ovs-port-without-tag", "ovs-trunk-nic-by-design", "template-tags-its-frames"}
+"""Taps at which frames are tagged: what goes over them is a trunk, whoever sits behind it."""
 
 
 @pytest.mark.parametrize("name", sorted({name for role in Role for name in taken(role)} - TRUNKS_TO_A_GUEST))
