@@ -7,7 +7,8 @@ result is partial. The report goes to standard output, words for people to stand
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,8 +19,13 @@ from pcapdx.compiled import before_compiling
 from pcapdx.errors import PcapdxError
 
 if TYPE_CHECKING:
+    from pcapdx.annotate.payload import Payload
+    from pcapdx.anonymize.plain import Plain
     from pcapdx.diagnose import Analysis
+    from pcapdx.plugins import Plugins
     from pcapdx.report.document import Document
+    from pcapdx.site import Site
+    from pcapdx.vantage import CaptureArgument
 
 THRESHOLD_REACHED, COULD_NOT_RUN, PARTIAL = 1, 2, 3
 FORMATS = ("text", "json", "html", "md", "jira", "sarif")
@@ -46,6 +52,17 @@ _report_options = _options(
 )
 
 
+_disguise_options = _options(
+    click.option("--anonymize", is_flag=True, help="Addresses, MACs and names by pseudonyms, in whatever is written."),
+    click.option("--key", "key_path", type=click.Path(dir_okay=False), help="File with the key; made where missing."),
+)
+_payload_option = click.option(
+    "--payload",
+    type=click.Choice(["none", "headers", "keep"]),
+    help="Blank all payload, or what nothing here reads.  [default: keep; headers with --anonymize]",
+)
+
+
 class _Commands(click.Group):
     """Silent when the reader of standard output has gone (head, less); click itself would exit with status 1."""
 
@@ -69,6 +86,7 @@ def cli() -> None:
 @_report_options
 @click.option("--decode", is_flag=True, help="Add Wireshark's full tree of the evidence frames (needs tshark).")
 @click.option("--sha256", is_flag=True, help="Put each file's SHA-256 into the report (reads every file twice).")
+@_disguise_options
 def analyze(
     captures: tuple[str, ...],
     site_path: str | None,
@@ -77,6 +95,8 @@ def analyze(
     fail_on: str | None,
     decode: bool,
     sha256: bool,
+    anonymize: bool,
+    key_path: str | None,
 ) -> None:
     """Diagnose captures of one incident.
 
@@ -89,20 +109,24 @@ def analyze(
     from pcapdx.report.document import document_of
     from pcapdx.vantage import parse_argument
 
-    arguments = [parse_argument(one) for one in captures]
-    with on_terminal(arguments) as progress:
-        analysis = run(arguments, load(), site=_site(site_path), stdin=sys.stdin.buffer, progress=progress)
+    arguments, site, plugins = [parse_argument(one) for one in captures], _site(site_path), load()
     digests = {}
-    if sha256:
-        from pcapdx.digest import digests_of
+    with ExitStack() as stack:
+        disguise = stack.enter_context(_disguise(arguments, plugins, site, anonymize, key_path))
+        if sha256:
+            from pcapdx.digest import digests_of
 
-        digests = digests_of(arguments)
-    document = document_of(analysis, digests)
-    trees = ""
-    if decode:
-        from pcapdx.report.decoded import decoded
+            digests = digests_of(disguise.originals)
+        with on_terminal(disguise.arguments) as progress:
+            analysis = run(disguise.arguments, plugins, site=disguise.site, stdin=sys.stdin.buffer, progress=progress)
+        disguise.like_original(analysis)
+        document = document_of(analysis, disguise.renamed(digests))
+        trees = ""
+        if decode:
+            from pcapdx.report.decoded import decoded
 
-        trees = decoded(document)
+            trees = decoded(document)
+        document = disguise.shown(document)
     _write(_rendered(document, analysis, form, output, trees), output)
     _exit(analysis, document, fail_on)
 
@@ -186,6 +210,8 @@ def messages(captures: tuple[str, ...], form: str, protocols: tuple[str, ...]) -
 @click.option("--merge", is_flag=True, help="Several captures in one file, clocks corrected.")
 @click.option("--no-mask", is_flag=True, help="Leave passwords, keys and tokens in it.")
 @click.option("--keep-secrets", is_flag=True, help="Keep blocks of TLS keys to decrypt with.")
+@_payload_option
+@_disguise_options
 def annotate(
     captures: tuple[str, ...],
     output: str,
@@ -194,6 +220,9 @@ def annotate(
     merge: bool,
     no_mask: bool,
     keep_secrets: bool,
+    payload: str | None,
+    anonymize: bool,
+    key_path: str | None,
 ) -> None:
     """Write captures as pcapng with findings and proofs as comments on their frames, secrets masked.
 
@@ -208,10 +237,24 @@ def annotate(
 
     if merge and keep_secrets:
         raise PcapdxError("--keep-secrets does not go with --merge")
-    settings = Settings(mask=not no_mask, keep_secrets=keep_secrets, evidence_only=evidence_only, merge=merge)
-    with on_disk([parse_argument(one) for one in captures], sys.stdin.buffer) as arguments:
-        with on_terminal(arguments) as progress:
-            analysis, written = run(arguments, load(), Path(output), settings, site=_site(site_path), progress=progress)
+    if anonymize and (no_mask or keep_secrets):
+        raise PcapdxError("--no-mask and --keep-secrets do not go with --anonymize")
+    plugins, site, kept = load(), _site(site_path), _payload(payload, anonymize)
+    settings = Settings(
+        mask=not no_mask,
+        keep_secrets=keep_secrets,
+        evidence_only=evidence_only,
+        merge=merge,
+        payload=kept,
+        pseudonyms=anonymize,
+    )
+    given = [parse_argument(one) for one in captures]
+    with _disguise(given, plugins, site, anonymize, key_path, kept) as disguise:
+        with on_disk(disguise.arguments, sys.stdin.buffer) as arguments, on_terminal(arguments) as progress:
+            analysis, written = run(
+                arguments, plugins, Path(output), settings, site=disguise.site, progress=progress, spare=disguise.files
+            )
+        disguise.like_original(analysis)
         for one in written:
             counted = f"{one.frames:,} frames, comments on {one.commented:,}"
             click.echo(f"{plain(str(one.path))}: {counted}. {plain(one.masked)}", err=True)
@@ -224,7 +267,17 @@ def annotate(
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write.  [default: TICKET.zip]")
 @click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML).")
-def bundle(ticket: str, captures: tuple[str, ...], output: str | None, site_path: str | None) -> None:
+@_payload_option
+@_disguise_options
+def bundle(
+    ticket: str,
+    captures: tuple[str, ...],
+    output: str | None,
+    site_path: str | None,
+    payload: str | None,
+    anonymize: bool,
+    key_path: str | None,
+) -> None:
     """Write one zip for TICKET: reports, the evidence as annotated captures with secrets masked, a manifest.
 
     CAPTURE is as for analyze. Equal input gives equal bytes.
@@ -238,12 +291,39 @@ def bundle(ticket: str, captures: tuple[str, ...], output: str | None, site_path
 
     target = Path(output or f"{ticket}.zip")
     given = [parse_argument(one) for one in captures]
-    with on_disk(given, sys.stdin.buffer) as arguments, on_terminal(arguments) as progress:
-        analysis, written = run(ticket, arguments, load(), target, site=_site(site_path), progress=progress)
+    plugins, site, kept = load(), _site(site_path), _payload(payload, anonymize)
+    with (
+        _disguise(given, plugins, site, anonymize, key_path, kept) as disguise,
+        on_disk(disguise.arguments, sys.stdin.buffer) as arguments,
+        on_terminal(arguments) as progress,
+    ):
+        analysis, written = run(
+            ticket, arguments, plugins, target, site=disguise.site, progress=progress, payload=kept, disguise=disguise
+        )
     masked = " ".join(dict.fromkeys(one.masked for one in written))
     click.echo(f"{plain(str(target))}: 4 reports, {len(written)} annotated. {plain(masked)}", err=True)
     if analysis.partial:
         sys.exit(PARTIAL)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--key", "key_path", type=click.Path(dir_okay=False), help="File with the key.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
+def reveal(file: str, key_path: str | None, output: str | None) -> None:
+    """Translate a text with pseudonyms back: FILE or - for standard input, any report or comment.
+
+    Needs the key that --anonymize left on this machine.
+    """
+    from pcapdx.anonymize.keyfile import load
+    from pcapdx.anonymize.reveal import revealed
+
+    key = load(Path(key_path) if key_path else None, make=False)
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise PcapdxError(f"{file}: {error.strerror or error}") from None
+    _write(revealed(data, key), output)
 
 
 @cli.command()
@@ -341,6 +421,47 @@ def completion(shell: str) -> None:
     if kind is None:
         raise PcapdxError(f"no completion for {shell}")
     click.echo(kind(cli, {}, "pcapdx", "_PCAPDX_COMPLETE").source())
+
+
+def _payload(asked: str | None, anonymize: bool) -> "Payload":
+    from pcapdx.annotate.payload import Payload
+
+    return Payload(asked) if asked else Payload.HEADERS if anonymize else Payload.KEEP
+
+
+@contextmanager
+def _disguise(
+    arguments: "Sequence[CaptureArgument]",
+    plugins: "Plugins",
+    site: "Site | None",
+    anonymize: bool,
+    key_path: str | None,
+    payload: "Payload | None" = None,
+) -> "Iterator[Plain]":
+    """What is analysed: what was given, or the same with pseudonyms."""
+    from pcapdx.anonymize.plain import Plain
+
+    if not anonymize:
+        if key_path is not None:
+            raise PcapdxError("--key goes with --anonymize")
+        yield Plain(arguments=tuple(arguments), site=site)
+        return
+    from pcapdx.annotate.annotate import on_disk
+    from pcapdx.annotate.payload import Payload
+    from pcapdx.anonymize.disguise import disguised
+    from pcapdx.anonymize.keyfile import load
+
+    key = load(Path(key_path) if key_path else None, make=True)
+    read = Payload.KEEP if payload is Payload.KEEP else Payload.HEADERS
+    with (
+        on_disk(arguments, sys.stdin.buffer) as given,
+        disguised(given, plugins, key, site=site, payload=read) as disguise,
+    ):
+        yield disguise
+        click.echo(f"pseudonyms by the key in {key.path}; pcapdx reveal translates back", err=True)
+        if disguise.lost:
+            lost = ", ".join(disguise.lost)
+            click.echo(f"pcapdx: not found alike without pseudonyms: {lost}", err=True)
 
 
 def _site(path: str | None) -> Any:

@@ -169,19 +169,19 @@ class Copy:
             return (block,)
         (captured,) = struct.unpack_from(self._order + "I", block, 20)
         begin = 28 + (captured + 3) // 4 * 4
-        kept = [*_options(block[begin:-4], self._order), *blocks.comments(added)]
+        kept = [*options_of(block[begin:-4], self._order), *blocks.comments(added)]
         return self._longer(block[:28], [block[28:begin], blocks.options(kept, self._order)])
 
     def _other(self, kind: int, block: bytes) -> Sequence[bytes] | None:
         """What is written in place of a block without a packet; None for the block itself."""
         wishes, order = self._wishes, self._order
         if kind == SECTION:
-            pairs = [*_options(block[24:-4], order), *blocks.comments([wishes.section])]
+            pairs = [*options_of(block[24:-4], order), *blocks.comments([wishes.section])]
             return (blocks.section(pairs, order),)
         if kind == INTERFACE and len(block) >= 20:
             link_type, _, snap_length = struct.unpack_from(order + "HHI", block, 8)
-            pairs = [one for one in _options(block[16:-4], order) if one[0] != blocks.IF_DESCRIPTION]
-            told = [value for code, value in _options(block[16:-4], order) if code == blocks.IF_DESCRIPTION]
+            pairs = [one for one in options_of(block[16:-4], order) if one[0] != blocks.IF_DESCRIPTION]
+            told = [value for code, value in options_of(block[16:-4], order) if code == blocks.IF_DESCRIPTION]
             words = b"; ".join([*told, blocks.text(wishes.vantage)])
             return (blocks.interface(link_type, snap_length, [*pairs, (blocks.IF_DESCRIPTION, words)], order),)
         if kind == SECRETS:
@@ -197,7 +197,7 @@ class Copy:
 PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
-def _options(data: bytes, order: str) -> Iterator[Option]:
+def options_of(data: bytes, order: str) -> Iterator[Option]:
     """The options of a block, as far as they are sound."""
     at = 0
     while at + 4 <= len(data):

@@ -5,7 +5,7 @@ come or the capture is over. Memory is bounded: a connection keeps what its read
 ``MOST_BYTES``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -16,10 +16,13 @@ from pcapdx.annotate.ledger import FOREVER, Ledger, Side, unwrapped
 from pcapdx.annotate.logins import Run
 from pcapdx.annotate.web import Web
 from pcapdx.capture.records import Block, Reader
+from pcapdx.dissect import Dissector
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.engine import Sieve
 from pcapdx.values import dataclass
 
+More = Callable[[Run, int], Iterator[tuple[int, bytes]]]
+"""What else goes over contiguous bytes of a connection to a port: from where on, and what."""
 TCP, UDP, SYN = 6, 17, 2
 OFTEN_BYTES = 1 << 20
 """A connection is read when it holds so much."""
@@ -109,9 +112,11 @@ class Talk:
 class Finding:
     """The pass over one capture; ask for :attr:`ledger` when it is over."""
 
-    def __init__(self, *, fast: bool) -> None:
+    def __init__(self, *, fast: bool, dissectors: Sequence[Dissector] = (), more: More | None = None) -> None:
+        """With ``more`` all is looked through that ``dissectors`` read."""
         self.ledger = Ledger()
-        self._sieve = Sieve((), fast=fast)
+        self._sieve = Sieve(dissectors, fast=fast)
+        self._more = more
         self._talks: dict[int, Talk] = {}
         self._kept = 0
         self._most = MOST_BYTES
@@ -139,6 +144,8 @@ class Finding:
         tcp = told & (rows["ip_protocol"] == TCP)
         wanted = tcp & (self._ports[rows["sport"]] | self._ports[rows["dport"]])
         wanted |= self._begun(block, rows, tcp & (sizes >= 4))
+        if self._more is not None:
+            wanted |= tcp & ((rows["claims"] != 0) | (rows["tcp_flags"] & SYN > 0))
         places = np.flatnonzero(wanted & ((sizes > 0) | (rows["tcp_flags"] & SYN > 0)))
         starts = block.records["offset"]
         view = block.data.data
@@ -222,6 +229,11 @@ class Finding:
                 self.ledger.stream((flow, sides[client]), begin, end, kind, value)
 
             talk.web.read(runs, mark, over=over)
+        if self._more is not None:
+            for run in runs:
+                side = talk.client if run.client else 1 - talk.client
+                for begin, new in self._more(run, talk.port):
+                    self.ledger.put((flow, side), run.begin + begin, new)
         for run in runs:
             side = talk.client if run.client else 1 - talk.client
             fresh = talk.halves[side].scanned - OVERLAP - run.begin

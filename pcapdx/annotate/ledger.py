@@ -72,6 +72,13 @@ class Ledger:
             self.frames.setdefault(number, []).append(Span(begin, begin + len(value), self._filler(value)))
             self.kinds[kind] += 1
 
+    def put(self, side: Side, begin: int, new: bytes) -> None:
+        """Note what goes over a range of a stream that is no secret; a secret in the same range stays masked."""
+        known = self.streams.setdefault(side, {})
+        span = begin, begin + len(new)
+        if new and span not in known:
+            known[span] = Span(*span, new)
+
     def know(self, value: bytes) -> None:
         """Note a value that nothing may hold, as what lies within an encoded one."""
         if value not in self.values:
