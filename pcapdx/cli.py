@@ -7,60 +7,23 @@ result is partial. The report goes to standard output, words for people to stand
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pcapdx import __version__
 from pcapdx.compiled import before_compiling
 from pcapdx.errors import PcapdxError
+from pcapdx.options import disguise_of, disguise_options, payload_of, payload_option, report_options, write
+from pcapdx.profile.command import site
 
 if TYPE_CHECKING:
-    from pcapdx.annotate.payload import Payload
-    from pcapdx.anonymize.plain import Plain
     from pcapdx.diagnose import Analysis
-    from pcapdx.plugins import Plugins
     from pcapdx.report.document import Document
-    from pcapdx.site import Site
-    from pcapdx.vantage import CaptureArgument
 
 THRESHOLD_REACHED, COULD_NOT_RUN, PARTIAL = 1, 2, 3
-FORMATS = ("text", "json", "html", "md", "jira", "sarif")
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-_report_options = _options(
-    click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML)."),
-    click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True),
-    click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the report to this file."),
-    click.option(
-        "--fail-on", type=click.Choice(["error", "warning", "info"]), help="Exit 1 on such a finding or worse."
-    ),
-)
-
-
-_disguise_options = _options(
-    click.option("--anonymize", is_flag=True, help="Addresses, MACs and names by pseudonyms, in whatever is written."),
-    click.option("--key", "key_path", type=click.Path(dir_okay=False), help="File with the key; made where missing."),
-)
-_payload_option = click.option(
-    "--payload",
-    type=click.Choice(["none", "headers", "keep"]),
-    help="Blank all payload, or what nothing here reads.  [default: keep; headers with --anonymize]",
-)
 
 
 class _Commands(click.Group):
@@ -83,10 +46,10 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
-@_report_options
+@report_options
 @click.option("--decode", is_flag=True, help="Add Wireshark's full tree of the evidence frames (needs tshark).")
 @click.option("--sha256", is_flag=True, help="Put each file's SHA-256 into the report (reads every file twice).")
-@_disguise_options
+@disguise_options
 def analyze(
     captures: tuple[str, ...],
     site_path: str | None,
@@ -112,7 +75,7 @@ def analyze(
     arguments, site, plugins = [parse_argument(one) for one in captures], _site(site_path), load()
     digests = {}
     with ExitStack() as stack:
-        disguise = stack.enter_context(_disguise(arguments, plugins, site, anonymize, key_path))
+        disguise = stack.enter_context(disguise_of(arguments, plugins, site, anonymize, key_path))
         if sha256:
             from pcapdx.digest import digests_of
 
@@ -127,13 +90,13 @@ def analyze(
 
             trees = decoded(document)
         document = disguise.shown(document)
-    _write(_rendered(document, analysis, form, output, trees), output)
+    write(_rendered(document, analysis, form, output, trees), output)
     _exit(analysis, document, fail_on)
 
 
 @cli.command()
 @click.argument("interface")
-@_report_options
+@report_options
 @click.option("--filter", "expression", default="", help="Capture filter (pcap-filter(7)).")
 @click.option("--duration", type=float, metavar="SECONDS", help="Stop by itself.")
 def live(
@@ -169,7 +132,7 @@ def live(
         if session.last_words is not None:
             click.echo(f"pcapdx: the capture ended by itself: {plain(session.last_words)}", err=True)
     document = document_of(analysis)
-    _write(_rendered(document, analysis, form, output, ""), output)
+    write(_rendered(document, analysis, form, output, ""), output)
     _exit(analysis, document, fail_on)
 
 
@@ -210,8 +173,8 @@ def messages(captures: tuple[str, ...], form: str, protocols: tuple[str, ...]) -
 @click.option("--merge", is_flag=True, help="Several captures in one file, clocks corrected.")
 @click.option("--no-mask", is_flag=True, help="Leave passwords, keys and tokens in it.")
 @click.option("--keep-secrets", is_flag=True, help="Keep blocks of TLS keys to decrypt with.")
-@_payload_option
-@_disguise_options
+@payload_option
+@disguise_options
 def annotate(
     captures: tuple[str, ...],
     output: str,
@@ -239,7 +202,7 @@ def annotate(
         raise PcapdxError("--keep-secrets does not go with --merge")
     if anonymize and (no_mask or keep_secrets):
         raise PcapdxError("--no-mask and --keep-secrets do not go with --anonymize")
-    plugins, site, kept = load(), _site(site_path), _payload(payload, anonymize)
+    plugins, site, kept = load(), _site(site_path), payload_of(payload, anonymize)
     settings = Settings(
         mask=not no_mask,
         keep_secrets=keep_secrets,
@@ -249,7 +212,7 @@ def annotate(
         pseudonyms=anonymize,
     )
     given = [parse_argument(one) for one in captures]
-    with _disguise(given, plugins, site, anonymize, key_path, kept) as disguise:
+    with disguise_of(given, plugins, site, anonymize, key_path, kept) as disguise:
         with on_disk(disguise.arguments, sys.stdin.buffer) as arguments, on_terminal(arguments) as progress:
             analysis, written = run(
                 arguments, plugins, Path(output), settings, site=disguise.site, progress=progress, spare=disguise.files
@@ -267,8 +230,8 @@ def annotate(
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write.  [default: TICKET.zip]")
 @click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML).")
-@_payload_option
-@_disguise_options
+@payload_option
+@disguise_options
 def bundle(
     ticket: str,
     captures: tuple[str, ...],
@@ -291,9 +254,9 @@ def bundle(
 
     target = Path(output or f"{ticket}.zip")
     given = [parse_argument(one) for one in captures]
-    plugins, site, kept = load(), _site(site_path), _payload(payload, anonymize)
+    plugins, site, kept = load(), _site(site_path), payload_of(payload, anonymize)
     with (
-        _disguise(given, plugins, site, anonymize, key_path, kept) as disguise,
+        disguise_of(given, plugins, site, anonymize, key_path, kept) as disguise,
         on_disk(disguise.arguments, sys.stdin.buffer) as arguments,
         on_terminal(arguments) as progress,
     ):
@@ -323,7 +286,7 @@ def reveal(file: str, key_path: str | None, output: str | None) -> None:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise PcapdxError(f"{file}: {error.strerror or error}") from None
-    _write(revealed(data, key), output)
+    write(revealed(data, key), output)
 
 
 @cli.command()
@@ -350,41 +313,7 @@ def explain(code: str) -> None:
     raise PcapdxError(f"no rule or dissector named {code}; pcapdx rules and pcapdx dissectors list them")
 
 
-@cli.group()
-def site() -> None:
-    """Make a site profile: what you know of the cloud and no capture tells."""
-
-
-@site.command("init")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
-def site_init(output: str | None) -> None:
-    """Write an empty profile in which every key is explained."""
-    from pcapdx.profile.toml import template
-
-    _write(template(), output)
-
-
-@site.command("from-cloudstack")
-@click.argument("url")
-@click.option("--zone", default="", help="Name or id of the zone, where there are several.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
-def site_from_cloudstack(url: str, zone: str, output: str | None) -> None:
-    """Fill a profile from the CloudStack API at URL (https://cloud.example.com/client/api).
-
-    The keys are read from CLOUDSTACK_KEY and CLOUDSTACK_SECRET, and stored nowhere.
-    """
-    from datetime import UTC, datetime
-
-    from pcapdx.profile.cloudstack import connect, fetch
-    from pcapdx.profile.toml import dumps
-    from pcapdx.report.escape import plain
-
-    fetched = fetch(connect(url), zone)
-    remarks = [f"from {plain(url)} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; what has changed since is a hint only"]
-    for refused in fetched.refused:
-        click.echo(f"not answered, left out: {plain(refused)}", err=True)
-        remarks.append(f"not answered, left out: {plain(refused)}")
-    _write(dumps(fetched.site, tuple(remarks)), output)
+cli.add_command(site)
 
 
 @cli.command()
@@ -423,47 +352,6 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "pcapdx", "_PCAPDX_COMPLETE").source())
 
 
-def _payload(asked: str | None, anonymize: bool) -> "Payload":
-    from pcapdx.annotate.payload import Payload
-
-    return Payload(asked) if asked else Payload.HEADERS if anonymize else Payload.KEEP
-
-
-@contextmanager
-def _disguise(
-    arguments: "Sequence[CaptureArgument]",
-    plugins: "Plugins",
-    site: "Site | None",
-    anonymize: bool,
-    key_path: str | None,
-    payload: "Payload | None" = None,
-) -> "Iterator[Plain]":
-    """What is analysed: what was given, or the same with pseudonyms."""
-    from pcapdx.anonymize.plain import Plain
-
-    if not anonymize:
-        if key_path is not None:
-            raise PcapdxError("--key goes with --anonymize")
-        yield Plain(arguments=tuple(arguments), site=site)
-        return
-    from pcapdx.annotate.annotate import on_disk
-    from pcapdx.annotate.payload import Payload
-    from pcapdx.anonymize.disguise import disguised
-    from pcapdx.anonymize.keyfile import load
-
-    key = load(Path(key_path) if key_path else None, make=True)
-    read = Payload.KEEP if payload is Payload.KEEP else Payload.HEADERS
-    with (
-        on_disk(arguments, sys.stdin.buffer) as given,
-        disguised(given, plugins, key, site=site, payload=read) as disguise,
-    ):
-        yield disguise
-        click.echo(f"pseudonyms by the key in {key.path}; pcapdx reveal translates back", err=True)
-        if disguise.lost:
-            lost = ", ".join(disguise.lost)
-            click.echo(f"pcapdx: not found alike without pseudonyms: {lost}", err=True)
-
-
 def _site(path: str | None) -> Any:
     if path is None:
         return None
@@ -496,17 +384,6 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
     colours = output is None and terminal.wants_colour()
     style = terminal.style if colours else lambda words, kind: words
     return text.render(document, width=terminal.width(output), style=style) + (f"\n{trees}" if trees else "")
-
-
-def _write(report: str, output: str | None) -> None:
-    if output is None:
-        sys.stdout.write(report)
-        sys.stdout.flush()
-        return
-    try:
-        Path(output).write_text(report, encoding="utf-8")
-    except OSError as error:
-        raise PcapdxError(f"{output}: {error.strerror or error}") from None
 
 
 def _exit(analysis: "Analysis", document: "Document", fail_on: str | None) -> None:

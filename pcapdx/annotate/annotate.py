@@ -124,7 +124,7 @@ def annotate(
             settings,
             keep[view.name],
             blanking[view.name],
-        )  # fmt: skip
+        )
         for view in views
     ]
 

@@ -69,7 +69,7 @@ def _primitive(data: bytes, tag: int, begin: int, end: int, told: Pseudonyms, de
 
 def _octets(data: bytes, begin: int, end: int, told: Pseudonyms, depth: int) -> Iterator[Change]:
     """The value of an extension is DER once more; else it is a digest."""
-    tag, first, last = _value(data, begin, end)
+    _, first, last = _value(data, begin, end)
     if first < 0 or last != end:
         if end - begin > _LONG:
             yield begin, told.opaque(data[begin:end])

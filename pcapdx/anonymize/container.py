@@ -1,4 +1,4 @@
-"""Copies a capture without what its container says beside the frames: comments and name tables; filters by pseudonym."""
+"""Copies a capture without what its container tells beside the frames: comments, name tables; filters by pseudonym."""
 
 import struct
 from collections.abc import Sequence

@@ -100,7 +100,10 @@ def disguised(
     payload: Payload = Payload.HEADERS,
     progress: Progress | None = None,
 ) -> Iterator[Disguised]:
-    """Captures with pseudonyms; the key's file learns the names. Raises CaptureError, and LeakError where one is left."""
+    """Captures with pseudonyms; the key's file learns the names.
+
+    Raises CaptureError, and LeakError where something is left.
+    """
     original = analyze(arguments, plugins, site=site, progress=progress)
     told = Pseudonyms(key.key)
     learn(told, original, site or Site())

@@ -50,7 +50,6 @@ def _kind(raw: bytearray, place: int) -> tuple[int, int]:
         if first <= byte <= last:
             return size, first
     ends = place + 1 == len(raw) or raw[place + 1] & 0xC0 != 0x80
-    if byte & 0xC0 == 0x80 and ends and raw[place - 1] >= 0x80:
-        if (raw[place - 1] >= 0xC3 and raw[place - 1] < 0xE0) or raw[place - 1] & 0xC0 == 0x80:
-            return TAILS, 0x80
-    return 0, byte
+    before = raw[place - 1]
+    last = byte & 0xC0 == 0x80 and ends and (0xC3 <= before < 0xE0 or before & 0xC0 == 0x80)
+    return (TAILS, 0x80) if last else (0, byte)

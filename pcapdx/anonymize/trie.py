@@ -1,7 +1,8 @@
 """Prefix-preserving encryption of bit strings: Crypto-PAn (Xu, Fan, Ammar, Moon, ICNP 2002) with branches held fast.
 
-Two values that agree in their first ``n`` bits and no further do so afterwards, too. Each branch of the tree of prefixes
-is swapped or not, as AES says; a branch that is held fast is never swapped, so that whatever lies below stays there.
+Two values that agree in their first ``n`` bits and no further do so afterwards, too. Each branch of the tree of
+prefixes is swapped or not, as AES says; a branch that is held fast is never swapped, so that what lies below stays
+there.
 """
 
 from collections.abc import Callable
