@@ -13,7 +13,7 @@ from pcapdx.anonymize.pseudonyms import Pseudonyms
 
 Reader = Callable[[bytes, Pseudonyms], Iterator[Change]]
 
-_A, _AAAA, _SOA, _MX, _SRV, _OPT = 1, 28, 6, 15, 33, 41
+_A, _AAAA, _SOA, _MX, _SRV = 1, 28, 6, 15, 33
 _ONE_NAME = frozenset({2, 5, 12, 39})
 _UNIX_CALL = re.compile(
     rb"\0\0\0\0\0\0\0\x02\0.{3}\0\0\0.\0\0\0.\0\0\0\x01\0\0..(.{4})\0\0\0(.)", re.DOTALL
@@ -62,7 +62,7 @@ def _record(data: bytes, kind: int, at: int, end: int, told: Pseudonyms) -> Iter
         for _ in range(2 if kind == _SOA else 1):
             changes, at = wire_name(data, at, end, 0, told) if at >= 0 else ([], -1)
             yield from changes
-    elif kind != _OPT:
+    else:
         yield from zeros(data, at, end)
 
 
@@ -97,19 +97,22 @@ BY_PORT: dict[int, Reader] = {
 
 
 def of_link(data: bytes, at: int, ethertype: int, told: Pseudonyms) -> Iterator[Change]:
-    """What no IP packet is, by ethertype or by how it begins behind its length."""
+    """What no IP packet is, by ethertype or by how it begins behind its length; what nobody here knows is blanked."""
+    snap = data[at : at + 8]
     if ethertype == 0x88CC:
         yield from _lldp(data, at, told)
     elif ethertype == 0x8809 and data[at : at + 1] == b"\x01":
         for place in (at + 6, at + 26):
             if place + 6 <= len(data):
                 yield place, told.mac(data[place : place + 6])
-    elif data[at : at + 8] == b"\xaa\xaa\x03\0\0\x0c\x20\0":
+    elif snap == b"\xaa\xaa\x03\0\0\x0c\x20\0":
         yield from _cdp(data, at + 8, told)
     elif data[at : at + 3] == b"\x42\x42\x03":
         yield from _tree(data, at + 3, told)
-    elif data[at : at + 8] == b"\xaa\xaa\x03\0\0\x0c\x01\x0b":
+    elif snap == b"\xaa\xaa\x03\0\0\x0c\x01\x0b":
         yield from _tree(data, at + 8, told)
+    else:
+        yield from zeros(data, at + (len(snap) if ethertype < 1536 else 1), len(data))
 
 
 def _tree(data: bytes, at: int, told: Pseudonyms) -> Iterator[Change]:
@@ -117,7 +120,7 @@ def _tree(data: bytes, at: int, told: Pseudonyms) -> Iterator[Change]:
     for place in (at + 7, at + 19):
         if place + 6 <= len(data):
             yield place, told.mac(data[place : place + 6])
-    if data[at + 2 : at + 3] == b"\x03" and len(data) > at + 102:
+    if data[at + 2 : at + 3] == b"\x03" and len(data) > at + 100:
         yield from text_field(data, at + 39, min(at + 71, len(data)), told)
         for place in (at + 95,):
             yield place, told.mac(data[place : place + 6])

@@ -21,6 +21,8 @@ _PLAIN = frozenset({1, 2, 13, 46, 51, 52, 53, 55, 57, 58, 59, 80, 93, 94, 108, 1
 """Numbers and flags, and those that are masked as secrets."""
 _CLIENT, _RELAY, _FQDN, _SEARCH, _MACHINE, _BROADCAST = 61, 82, 81, 119, 97, 28
 _ROUTES = frozenset({121, 249})
+SHOWN_DIGITS = (24, 28)
+"""Of a long identifier so many are shown."""
 _RELAYS_V6 = frozenset({12, 13})
 _NESTED_V6 = {3: 12, 4: 4, 25: 12, 5: 24, 26: 25}
 _PLAIN_V6 = frozenset({6, 7, 8, 11, 12, 13, 14, 17, 19, 20, 32, 82, 83})
@@ -77,7 +79,7 @@ def _option(code: int, data: bytes, begin: int, end: int, mask: int, told: Pseud
     elif code in _WORDS:
         yield from ((begin + at, new) for at, new in words(value, told))
     elif code == _CLIENT and value:
-        yield from _client(data, begin, end, told)
+        yield from _noted(data, begin, end, _client(data, begin, end, told), told)
     elif code == _RELAY:
         for sub, first, last in _walk(data, begin, end):
             yield from _relay(sub, data, first, last, told)
@@ -128,6 +130,16 @@ def duid(data: bytes, begin: int, end: int, told: Pseudonyms) -> Iterator[Change
         yield first, told.mac(data[first:end])
     else:
         yield from opaque(data, begin + (6 if kind == 2 else 2), end, told)
+
+
+def _noted(data: bytes, begin: int, end: int, changes: Iterator[Change], told: Pseudonyms) -> Iterator[Change]:
+    """The changes of an identifier, which reports show in hexadecimal, in full or cut."""
+    new = bytearray(data[begin:end])
+    for at, fresh in changes:
+        yield at, fresh
+        new[at - begin : at - begin + len(fresh)] = fresh
+    for digits in (*SHOWN_DIGITS, 2 * len(new)):
+        told.known[data[begin:end].hex()[:digits]] = new.hex()[:digits]
 
 
 def _relay(code: int, data: bytes, begin: int, end: int, told: Pseudonyms) -> Iterator[Change]:
@@ -182,7 +194,7 @@ def _options_v6(data: bytes, at: int, end: int, told: Pseudonyms, depth: int) ->
 
 def _option_v6(code: int, data: bytes, begin: int, end: int, told: Pseudonyms, depth: int) -> Iterator[Change]:
     if code in (1, 2):
-        yield from duid(data, begin, end, told)
+        yield from _noted(data, begin, end, duid(data, begin, end, told), told)
     elif code in _NESTED_V6:
         if code in (3, 4, 25):
             yield from opaque(data, begin, min(begin + 4, end), told)

@@ -138,12 +138,17 @@ def _token(word: str, begin: int, told: Pseudonyms) -> Iterator[Change]:
             if len(part) >= SHORTEST and told.is_known(part.lower().strip(".:-")):
                 yield begin + first, fitted(told.name(part).encode(), part.encode())
                 return
+        taken = 0
         for at, part in _pieces(word):
+            if at < taken:
+                continue
             if len(part) >= SHORTEST and told.is_known(part.lower().strip(".-")):
                 yield begin + at, fitted(told.name(part).encode(), part.encode())
+                taken = at + len(part)
 
 
-_PIECE = re.compile(r"[^:_]+")
+_PIECE = re.compile(r"[^:_-]+")
+_MOST_PIECES = 8
 _PART = re.compile(r"[a-z0-9]+")
 
 
@@ -153,5 +158,8 @@ def _parts(word: str) -> set[str]:
 
 
 def _pieces(word: str) -> Iterator[tuple[int, str]]:
-    for match in _PIECE.finditer(word):
-        yield match.start(), match[0]
+    """Parts between colons, dashes and underscores, and runs of such parts, longer ones first."""
+    parts = [match.span() for match in _PIECE.finditer(word)][:_MOST_PIECES]
+    for first, (begin, _) in enumerate(parts):
+        for _, end in reversed(parts[first:]):
+            yield begin, word[begin:end]

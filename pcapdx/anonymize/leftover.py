@@ -13,6 +13,8 @@ from pcapdx.anonymize.pseudonyms import Pseudonyms
 from pcapdx.case import View
 from pcapdx.frame import ip_text, mac_int
 
+FEWEST_DIFFERENT = 4
+"""Bytes of an address that may not stand anywhere by chance."""
 MOST = 20_000
 """Originals that are looked for; what comes first is enough to show a hole."""
 _DISTINCT = re.compile(r"[^.]*[\w-]{2,}\.[\w.-]{4,}|(?=.*\d)(?=.*[a-z])[\w-]{6,}|[\w]+-[\w-]{5,}")
@@ -84,7 +86,9 @@ class Originals:
 def _forms(text: str) -> Iterable[bytes]:
     """An address as it may stand; four bytes may be anything."""
     if text.count(":") == 5 and "::" not in text and len(text) == 17:
-        yield mac_int(text).to_bytes(6, "big")
+        packed = mac_int(text).to_bytes(6, "big")
+        if len(set(packed)) >= FEWEST_DIFFERENT:
+            yield packed
     elif ":" in text:
         yield ip_address(text).packed
     yield text.encode()

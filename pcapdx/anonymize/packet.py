@@ -51,7 +51,7 @@ class Packet:
     sums: list[Sum] = field(default_factory=list)
     """Outer ones before inner ones."""
     blanks: list[tuple[int, int]] = field(default_factory=list)
-    """What packets carried that are quoted."""
+    """What packets carried that are quoted, and padding."""
     link: tuple[int, int] = (-1, 0)
     """Begin and ethertype (or 802.3 length) of what no IP follows."""
 
@@ -120,10 +120,12 @@ def _raw(packet: Packet, at: int, end: int, depth: int) -> None:
 
 
 def _arp(packet: Packet, at: int) -> None:
-    """RFC 826, of Ethernet and IPv4."""
-    if packet.data[at + 2 : at + 6] == b"\x08\0\x06\x04":
+    """RFC 826, of Ethernet and IPv4; of any other only the head stays."""
+    known = packet.data[at + 2 : at + 6] == b"\x08\0\x06\x04"
+    if known:
         for place, kind in ((8, MAC), (14, V4), (18, MAC), (24, V4)):
             packet.note(at + place, kind)
+    packet.blanks.append((at + (28 if known else 8), len(packet.data)))
 
 
 def _ipv4(packet: Packet, at: int, end: int, depth: int, *, quoted: bool = False) -> None:

@@ -56,6 +56,7 @@ class Readdressing(Masking):
         if self._unread is not None:
             blanks = {place: (begin, end) for place, begin, end in self._unread.ranges(view, starts, rows)}
         streams = self._streams(rows).tolist()
+        padded = (rows["transport_offset"] > 0).tolist()  # padding may hold what was in the sender's memory
         cells = zip(*(rows[name].tolist() for name in ("number", *NAMES)), strict=True)
         for place, (number, *told) in enumerate(cells):
             start = starts[place]
@@ -66,7 +67,9 @@ class Readdressing(Masking):
                 changes += self._of_stream(rows[place])
             if number in self.ledger.frames:
                 changes += self._of_frame(rows[place])
-            changes += [(begin, bytes(end - begin)) for begin, end in packet.blanks]
+            changes += [(begin, bytes(max(end - begin, 0))) for begin, end in packet.blanks]
+            if told[2] < sizes[place] and padded[place]:
+                changes.append((told[2], bytes(sizes[place] - told[2])))
             if place in blanks:
                 begin, end = blanks[place]
                 changes.append((begin, bytes(end - begin)))

@@ -28,6 +28,7 @@ _HOST = re.compile(rb"^(?:host|x-forwarded-\w+|forwarded|x-real-ip):[ \t]*([^\s:
 _LOCATION = re.compile(rb"^[\w-]+:[ \t]*[a-z]+://([^\s/:?#]+)", re.IGNORECASE | re.MULTILINE)
 _WHO = re.compile(rb"[?&\s;](?:user(?:name)?|login|account|email|domain)=([^&\s;#]+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,12})", re.IGNORECASE | re.MULTILINE)
+_NO_BODY = re.compile(rb"HTTP/1\.\d (?:1\d\d|204|304)")
 _CHUNKED = re.compile(rb"^transfer-encoding:[^\r\n]*chunked", re.IGNORECASE | re.MULTILINE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TELLING = re.compile(
@@ -212,6 +213,8 @@ def _http(data: bytes, told: Pseudonyms) -> Iterator[Change]:
         size = int(length[1]) if length else 0
         if not length and head.startswith(b"HTTP/1"):
             size = len(data) - at
+        if _NO_BODY.match(head):
+            size = 0
         if length and head.startswith(b"HTTP/1") and _HTTP.match(data, at) and not _TELLING.match(data, at):
             size = 0  # the answer to HEAD
         yield from blurred(data, at, min(at + size, len(data)), told)
