@@ -164,13 +164,13 @@ def _spelled(word: str, spell: Callable[[str], str]) -> str:
     if _stays(word) or len(word) == 1:
         return word
     hidden = spell(word)
-    while _stays(hidden) or hidden.lower() in COMMON:  # walks on within the permutation until it is free
+    while _stays(hidden):  # walks on within the permutation until it is free
         hidden = spell(hidden)
     return hidden
 
 
 def _stays(label: str) -> bool:
-    return label.lower() in KEPT or label.isdigit() or _MEANT.fullmatch(label) is not None
+    return label.lower() in KEPT or label.lower() in COMMON or label.isdigit() or _MEANT.fullmatch(label) is not None
 
 
 def _named(word: str, names: dict[str, str]) -> str:
