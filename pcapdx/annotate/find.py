@@ -112,11 +112,16 @@ class Talk:
 class Finding:
     """The pass over one capture; ask for :attr:`ledger` when it is over."""
 
-    def __init__(self, *, fast: bool, dissectors: Sequence[Dissector] = (), more: More | None = None) -> None:
-        """With ``more`` all is looked through that ``dissectors`` read."""
+    def __init__(
+        self, *, fast: bool, dissectors: Sequence[Dissector] = (), more: More | None = None, everything: bool = False
+    ) -> None:
+        """With ``more`` all is looked through that ``dissectors`` read, or ``everything``."""
         self.ledger = Ledger()
         self._sieve = Sieve(dissectors, fast=fast)
         self._more = more
+        self._everything = everything
+        self._claimed: set[int] = set()
+        """Flows that a dissector reads."""
         self._talks: dict[int, Talk] = {}
         self._kept = 0
         self._most = MOST_BYTES
@@ -145,7 +150,9 @@ class Finding:
         wanted = tcp & (self._ports[rows["sport"]] | self._ports[rows["dport"]])
         wanted |= self._begun(block, rows, tcp & (sizes >= 4))
         if self._more is not None:
-            wanted |= tcp & ((rows["claims"] != 0) | (rows["tcp_flags"] & SYN > 0))
+            claimed = tcp & ((rows["claims"] != 0) | self._everything)
+            self._claimed.update(rows["flow"][claimed].tolist())
+            wanted |= claimed | (tcp & (rows["tcp_flags"] & SYN > 0))
         places = np.flatnonzero(wanted & ((sizes > 0) | (rows["tcp_flags"] & SYN > 0)))
         starts = block.records["offset"]
         view = block.data.data
@@ -229,7 +236,7 @@ class Finding:
                 self.ledger.stream((flow, sides[client]), begin, end, kind, value)
 
             talk.web.read(runs, mark, over=over)
-        if self._more is not None:
+        if self._more is not None and flow in self._claimed:
             for run in runs:
                 side = talk.client if run.client else 1 - talk.client
                 for begin, new in self._more(run, talk.port):

@@ -96,6 +96,11 @@ BY_PORT: dict[int, Reader] = {
 }
 
 
+def reader_of(sport: int, dport: int) -> Reader | None:
+    """Who reads a datagram: by the lower port that is known, for a client's own may be any."""
+    return next((BY_PORT[port] for port in sorted((sport, dport)) if port in BY_PORT), None)
+
+
 def of_link(data: bytes, at: int, ethertype: int, told: Pseudonyms) -> Iterator[Change]:
     """What no IP packet is, by ethertype or by how it begins behind its length; what nobody here knows is blanked."""
     snap = data[at : at + 8]

@@ -126,7 +126,7 @@ def disguised(
 
 def _written(original: Analysis, plugins: Plugins, told: Pseudonyms, folder: Path, payload: Payload) -> list[Path]:
     views = original.case.views
-    found: dict[str, tuple[Ledger, Fragments]] = {view.name: _searched(view, plugins, told) for view in views}
+    found = {view.name: _searched(view, plugins, told, payload is Payload.KEEP) for view in views}
     needles = Needles(value for ledger, _ in found.values() for value in ledger.values)
     blanking = blankings(views, plugins, payload)
     originals = Originals(told)
@@ -143,11 +143,16 @@ def _written(original: Analysis, plugins: Plugins, told: Pseudonyms, folder: Pat
     return paths
 
 
-def _searched(view: View, plugins: Plugins, told: Pseudonyms) -> tuple[Ledger, Fragments]:
+def _searched(view: View, plugins: Plugins, told: Pseudonyms, everything: bool) -> tuple[Ledger, Fragments]:
     """The secrets of a capture, what goes over names in its streams, and its fragments."""
     dissectors, fragments = unsampled(plugins.dissectors), Fragments(told)
     with closing(opened(view)) as reader:
-        finding = Finding(fast=reader.fast, dissectors=dissectors, more=lambda run, port: read(run, port, told))
+        finding = Finding(
+            fast=reader.fast,
+            dissectors=dissectors,
+            more=lambda run, port: read(run, port, told),
+            everything=everything,
+        )
         ledger = finding.run(reader)
     if view.counters["fragments"]:
         with closing(opened(view)) as reader:

@@ -107,13 +107,15 @@ def _labels(labels: list[tuple[int, bytes]], told: Pseudonyms) -> list[Change]:
 def words(data: bytes, told: Pseudonyms) -> Iterator[Change]:
     """Addresses and known names anywhere in bytes that are text, or hold some."""
     text = data.decode("latin-1")
-    for pattern in (MAC, IPV4, IPV6):
+    colons, dots = data.count(b":") > 1, data.count(b".") > 2
+    likely = [pattern for pattern, may in ((MAC, colons or b"-" in data), (IPV4, dots), (IPV6, colons)) if may]
+    for pattern in likely:
         for match in pattern.finditer(text):
             try:
                 yield match.start(), fitted(told.text_address(match[0]).encode(), match[0].encode())
             except ValueError:
                 continue
-    for match in _IQN.finditer(text):
+    for match in _IQN.finditer(text) if "iqn." in text else ():
         yield match.start(), fitted(told.name(match[0]).encode(), match[0].encode())
     for match in TOKEN.finditer(text):
         yield from _token(match[0], match.start(), told)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import field
 
-from pcapdx.anonymize.datagrams import BY_PORT
+from pcapdx.anonymize.datagrams import reader_of
 from pcapdx.anonymize.packet import Change
 from pcapdx.anonymize.pseudonyms import Pseudonyms
 from pcapdx.values import dataclass
@@ -63,7 +63,7 @@ class Fragments:
 
     def _hidden(self, one: _Waiting, whole: bytes) -> bytearray:
         new = bytearray(whole)
-        reader = next((BY_PORT[port] for port in _ports(whole) if port in BY_PORT), None)
+        reader = reader_of(*_ports(whole))
         if reader is None:  # a tunnel's, or nobody knows: what the first fragment holds is read as it is
             first = len(one.parts[0][0])
             new[first:] = bytes(len(whole) - first)

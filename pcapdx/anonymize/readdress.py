@@ -7,7 +7,7 @@ from pcapdx.annotate.ledger import Ledger
 from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.needles import Needles
 from pcapdx.annotate.payload import Blanking
-from pcapdx.anonymize.datagrams import BY_PORT, of_link
+from pcapdx.anonymize.datagrams import of_link, reader_of
 from pcapdx.anonymize.fields import words
 from pcapdx.anonymize.fragments import Fragments
 from pcapdx.anonymize.packet import MAC, V4, V6, Change, Packet, opened, readdressed, rewritten
@@ -84,7 +84,7 @@ class Readdressing(Masking):
         if fresh is not None:
             yield end - len(fresh), fresh
         elif protocol == UDP and not later and 0 < begin < end:
-            reader = BY_PORT.get(dport) or BY_PORT.get(sport) or words
+            reader = reader_of(sport, dport) or words
             yield from _moved(begin, reader(packet.data[begin:end], self._told), end)
 
 

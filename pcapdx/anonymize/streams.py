@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from hashlib import blake2b
 
+import numpy as np
+
 from pcapdx.annotate.logins import Run
 from pcapdx.anonymize.certificate import certificate
 from pcapdx.anonymize.datagrams import RPC_BYTES, dns, machines
@@ -38,7 +40,9 @@ _TELLING = re.compile(
 )
 """Bodies that a diagnosis reads, and that name nobody once addresses are replaced."""
 _PAGE = re.compile(rb"\s*<(?:!doctype[^>]{0,80}|html|head|body|\?xml[^>]{0,80})[\s>]?", re.IGNORECASE)
-_READ = re.compile(rb"[A-Za-z0-9]|[\x80-\xff]+")
+_READ = np.array([byte >= 0x80 or chr(byte).isalnum() for byte in range(256)])
+"""By byte: it is part of words."""
+_FIRST_LETTER = 0x61
 
 
 def read(run: Run, port: int, told: Pseudonyms) -> Iterator[Change]:
@@ -50,12 +54,12 @@ def read(run: Run, port: int, told: Pseudonyms) -> Iterator[Change]:
         yield from _ssh(data, told)
     elif port == _DNS_PORT:
         yield from _dns(data, told)
+    elif _HTTP.match(data):
+        yield from _http(data, told)
     else:
         yield from words(data, told)
         yield from machines(data, told)
-        if _HTTP.match(data):
-            yield from _http(data, told)
-        elif run.first and port == _MYSQL:
+        if run.first and port == _MYSQL:
             yield from _mysql(data, run.client)
         elif run.first and port == _ISCSI:
             yield from _iscsi(data)
@@ -197,6 +201,7 @@ def _http(data: bytes, told: Pseudonyms) -> Iterator[Change]:
     while match := _HTTP.match(data, at):
         end = _BLANK.search(data, match.start())
         head = data[at : end.end() if end else len(data)]
+        yield from ((at + place, new) for place, new in words(head, told))
         for pattern in (_HOST, _LOCATION, _WHO):
             for found in pattern.finditer(head):
                 yield at + found.start(1), named(found[1], told)
@@ -248,10 +253,6 @@ def blurred(data: bytes, begin: int, end: int, told: Pseudonyms) -> Iterator[Cha
         return
     page = _PAGE.match(body)
     first = page.end() if page else 0
-    noise = told.opaque(blake2b(body).digest() + bytes(max(len(body) - 64, 0)))
-    letters = b"abcdefghijklmnop"
-
-    def other(match: re.Match[bytes]) -> bytes:
-        return bytes(letters[noise[place % len(noise)] & 15] for place in range(match.start(), match.end()))
-
-    yield begin + first, _READ.sub(other, body[first:])
+    raw = np.frombuffer(body[first:], np.uint8)
+    noise = np.frombuffer(told.opaque(blake2b(body).digest() + bytes(len(raw))), np.uint8)[: len(raw)]
+    yield begin + first, np.where(_READ[raw], _FIRST_LETTER + (noise & 15), raw).astype(np.uint8).tobytes()
