@@ -160,7 +160,7 @@ class Finding:
         for start, *cells in zip(starts[places].tolist(), *columns, strict=True):
             self._segment(view, start, cells)
         single = told & (rows["ip_protocol"] == UDP) & (self._udp[rows["sport"]] | self._udp[rows["dport"]])
-        single |= rows["ip_protocol"] == datagrams.VRRP
+        single |= told & np.isin(rows["ip_protocol"], list(datagrams.BY_PROTOCOL))
         for place in np.flatnonzero(single & (sizes > 0)).tolist():
             self._datagram(view, int(starts[place]), rows[place])
         if self._kept > self._most:
@@ -285,10 +285,9 @@ class Finding:
     def _datagram(self, view: memoryview, start: int, row: Any) -> None:
         begin, end = int(row["payload_offset"]), int(row["end_offset"])
         data = bytes(view[start + begin : start + end])
-        finder: datagrams.Finder = datagrams.vrrp
-        if row["ip_protocol"] != datagrams.VRRP:
-            port = int(row["dport"]) if self._udp[row["dport"]] else int(row["sport"])
-            finder = datagrams.BY_PORT[port]
+        finder = datagrams.BY_PROTOCOL.get(int(row["ip_protocol"]))
+        if finder is None:  # by the lower port that is known: a client's own may be any
+            finder = datagrams.BY_PORT[min(port for port in (int(row["dport"]), int(row["sport"])) if self._udp[port])]
         for first, last, kind in finder(data):
             self.ledger.frame(int(row["number"]), begin + first, kind, data[first:last])
 
