@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from pcapdx.annotate import datagrams, logins, words
-from pcapdx.annotate.ledger import FOREVER, Ledger, Side, unwrapped
+from pcapdx.annotate.ledger import FOREVER, Ledger, Side, Span, unwrapped
 from pcapdx.annotate.logins import Run
+from pcapdx.annotate.pieces import UDP_HEAD, Pieces, Whole
+from pcapdx.annotate.pieces import words as checked_words
 from pcapdx.annotate.web import Web
 from pcapdx.capture.records import Block, Reader
 from pcapdx.dissect import Dissector
@@ -122,6 +124,7 @@ class Finding:
         self._everything = everything
         self._claimed: set[int] = set()
         """Flows that a dissector reads."""
+        self._pieces = Pieces()
         self._talks: dict[int, Talk] = {}
         self._kept = 0
         self._most = MOST_BYTES
@@ -163,6 +166,9 @@ class Finding:
         single |= told & np.isin(rows["ip_protocol"], list(datagrams.BY_PROTOCOL))
         for place in np.flatnonzero(single & (sizes > 0)).tolist():
             self._datagram(view, int(starts[place]), rows[place])
+        for _, whole in self._pieces.block(block, rows):
+            if whole.size is not None:
+                self._whole(whole)
         if self._kept > self._most:
             for index in list(self._talks):
                 self._read(index, over=False, tight=True)
@@ -290,6 +296,28 @@ class Finding:
             finder = datagrams.BY_PORT[min(port for port in (int(row["dport"]), int(row["sport"])) if self._udp[port])]
         for first, last, kind in finder(data):
             self.ledger.frame(int(row["number"]), begin + first, kind, data[first:last])
+
+    def _whole(self, whole: Whole) -> None:
+        """A datagram that came in fragments, all of them; once more for each further copy of one."""
+        data, ports = whole.data, sorted(whole.ports) if 0 in whole.parts else []
+        finder = next((datagrams.BY_PORT[port] for port in ports if self._udp[port]), None)
+        found = list(finder(data[UDP_HEAD:])) if finder is not None and data else []
+        if not found:
+            return
+        new = bytearray(data)
+        for first, last, kind in found:
+            begin, end = UDP_HEAD + first, UDP_HEAD + last
+            filler = self.ledger.filler(data[begin:end])
+            new[begin:end] = filler
+            self.ledger.kinds[kind] += 1
+        far = 0
+        for part in whole.parts.values():
+            fresh = bytes(new[part.offset : part.offset + len(part.data)])
+            if part.offset:
+                far += checked_words(fresh) - checked_words(part.data)
+            for number, begin in part.frames if fresh != part.data else ():
+                self.ledger.frames[number] = [Span(begin, begin + len(fresh), fresh)]
+        self.ledger.far.update((number, far) for number, _ in whole.parts[0].frames)
 
 
 DULL = frozenset({"terminal session"})

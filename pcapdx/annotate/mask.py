@@ -9,7 +9,7 @@ import numpy as np
 
 from pcapdx.annotate.ledger import Ledger, Side, Span, unwrapped
 from pcapdx.annotate.needles import Needles
-from pcapdx.annotate.overwrite import Change, overwrite
+from pcapdx.annotate.overwrite import Change, overwrite, repair
 from pcapdx.annotate.payload import Blanking, blank
 from pcapdx.capture.records import Block, Stretch
 from pcapdx.sieve.columns import Array
@@ -34,7 +34,7 @@ class Masking:
         sides = [2 * flow + side for flow, side in self._spans]
         self._masked = np.zeros(max(sides, default=0) + 3, np.bool_)
         self._masked[sides] = True
-        self._frames = np.array(sorted(ledger.frames), np.int64)
+        self._frames = np.array(sorted({*ledger.frames, *ledger.far}), np.int64)
         self.bytes = 0
         """Bytes that became others."""
 
@@ -68,6 +68,9 @@ class Masking:
             changes = list(self._of_frame(row))
             if known[place]:
                 changes += self._of_stream(row)
+            far = self.ledger.far.get(int(row["number"]), 0)
+            if far:
+                repair(view, int(block.records["offset"][place]), row, far)
             if changes:
                 self.bytes += overwrite(view, int(block.records["offset"][place]), row, changes)
 

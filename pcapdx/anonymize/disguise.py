@@ -21,7 +21,7 @@ from pcapdx.anonymize.keyfile import KeyFile
 from pcapdx.anonymize.leftover import Originals
 from pcapdx.anonymize.plain import Plain
 from pcapdx.anonymize.pseudonyms import Pseudonyms
-from pcapdx.anonymize.readdress import Readdressing, take_fragments
+from pcapdx.anonymize.readdress import Readdressing
 from pcapdx.anonymize.streams import read
 from pcapdx.case import View
 from pcapdx.diagnose import Analysis, Progress, analyze
@@ -159,7 +159,7 @@ def _searched(view: View, plugins: Plugins, told: Pseudonyms, everything: bool) 
             sieve = Sieve((), fast=reader.fast)
             for block in reader.blocks():
                 sieve.fast = reader.fast
-                take_fragments(block, sieve.sweep(block), fragments)
+                fragments.take(block, sieve.sweep(block))
     return ledger, fragments
 
 

@@ -1,7 +1,6 @@
 """The pass that writes pseudonyms over a capture's frames, secrets masked, unread payload blanked, sums repaired."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pcapdx.annotate.ledger import Ledger
 from pcapdx.annotate.mask import Masking
@@ -92,18 +91,3 @@ def _moved(begin: int, changes: Iterator[Change], end: int) -> Iterator[Change]:
     """Changes of a part of a frame, as those of the frame."""
     for at, fresh in changes:
         yield begin + at, fresh[: max(end - begin - at, 0)]
-
-
-def take_fragments(block: Block, rows: Any, fragments: Fragments) -> None:
-    """Notes the UDP fragments of a block."""
-    wanted = (rows["ip_protocol"] == UDP) & ((rows["fragment_offset"] > 0) | (rows["more_fragments"] > 0))
-    view = block.data.data
-    for place in wanted.nonzero()[0].tolist():
-        row, start = rows[place], int(block.records["offset"][place])
-        begin, end = int(row["transport_offset"]), int(row["end_offset"])
-        if not 0 < begin < end:
-            continue
-        ends = tuple(int(row[f"{side}{word}"]) for side in ("src", "dst") for word in range(4))
-        key = (int(row["ip_id"]), int(row["tag0_tci"]), int(row["vni"]), *ends)
-        data = bytes(view[start + begin : start + end])
-        fragments.take(key, int(row["number"]), int(row["fragment_offset"]), data, bool(row["more_fragments"]))

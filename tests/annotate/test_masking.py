@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
-from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet import IP, TCP, UDP, fragment
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet as Scapy
@@ -255,6 +255,21 @@ def test_datagrams(wrap: Wrap, tmp_path: Path) -> None:
     assert_gone(seen)
     for one in seen:
         assert SECRET[:8] not in one
+
+
+@pytest.mark.parametrize("size", [8, 16, 24, 480])
+def test_datagrams_in_fragments(size: int, tmp_path: Path) -> None:
+    """Also where a value lies across two fragments, each of which was recorded twice; the sum stays right."""
+    options = [("message-type", "discover"), (90, SECRET), "end"]
+    whole = plain(IP(src=CLIENT, dst=SERVER) / UDP(sport=68, dport=67) / BOOTP(op=1) / DHCP(options=options))
+    pieces = [bytes(one) for one in fragment(whole, fragsize=size)]  # type: ignore[no-untyped-call]  # scapy's
+    seen = masked([one for one in pieces for _ in range(2)], tmp_path)
+    data = b"".join(one[34 : 14 + Ether(one)[IP].len] for one in seen[::2])
+    assert SECRET not in data
+    assert seen[::2] == seen[1::2]
+    status = IP(src=CLIENT, dst=SERVER) / UDP(data)
+    status[UDP].chksum = None
+    assert UDP(bytes(status)[20:]).chksum == UDP(data).chksum
 
 
 def test_a_value_is_overwritten_wherever_it_stands(tmp_path: Path) -> None:
