@@ -30,8 +30,8 @@ NAME = re.compile(r"[^\W_](?:[\w.-]*\w)?")
 _PORT = re.compile(r":\d{1,5}$")
 _PART = re.compile(r"[^\W_]+")
 _REVERSE_V4, _REVERSE_V6 = ".in-addr.arpa", ".ip6.arpa"
-SHORTEST = 2
-"""Shorter words are only replaced where it is known what they are."""
+SHORTEST = 3
+"""Shorter words stay: they tell little, and stand everywhere."""
 
 
 class Pseudonyms:
@@ -161,7 +161,7 @@ class Pseudonyms:
 
 
 def _spelled(word: str, spell: Callable[[str], str]) -> str:
-    if _stays(word) or len(word) == 1:
+    if _stays(word) or len(word) < SHORTEST:
         return word
     hidden = spell(word)
     while _stays(hidden):  # walks on within the permutation until it is free
