@@ -239,6 +239,7 @@ class View:
         """Those that read this capture."""
         return self._dissectors
 
+    @cached_property
     def all_messages(self) -> tuple[Seen[Any], ...]:
         """Every dissector's messages, in time order."""
         return in_time_order([one for traffic in self.traffic.values() for one in traffic.seen])
