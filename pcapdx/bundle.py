@@ -18,9 +18,10 @@ from pcapdx.diagnose import Analysis, Progress
 from pcapdx.digest import digests_of
 from pcapdx.errors import PcapdxError
 from pcapdx.plugins import Plugins
-from pcapdx.report import html, ladder, markdown, passages, text, timeline
+from pcapdx.report import html, markdown, text
 from pcapdx.report import json as as_json
 from pcapdx.report.document import Document, document_of
+from pcapdx.report.pictures import pictures_of
 from pcapdx.site import Site
 from pcapdx.vantage import CaptureArgument
 
@@ -70,8 +71,7 @@ def _nameless(document: Document) -> Document:
 
 
 def _reports(analysis: Analysis, document: Document) -> Iterator[tuple[str, bytes]]:
-    drawn = ladder.draw(timeline.timeline_of(analysis))
-    yield "report.html", html.render(document, timeline=drawn, ladder=passages.draw(document.path)).encode()
+    yield "report.html", html.render(document, pictures_of(analysis, document)).encode()
     yield "report.txt", text.render(document).encode()
     yield "report.md", markdown.render(document).encode()
     yield "report.json", as_json.render(document).encode()

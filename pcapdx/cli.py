@@ -357,10 +357,10 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
 
         return as_json.render(document)
     if form == "html":
-        from pcapdx.report import html, ladder, passages, timeline
+        from pcapdx.report import html
+        from pcapdx.report.pictures import pictures_of
 
-        drawn = ladder.draw(timeline.timeline_of(analysis))
-        return html.render(document, timeline=drawn, ladder=passages.draw(document.path), decoded=trees)
+        return html.render(document, pictures_of(analysis, document), decoded=trees)
     if form in ("md", "jira"):
         from pcapdx.report import markdown
 
