@@ -38,7 +38,6 @@ from pcapdx.rules.definitions.macs import is_guest, network_id
 from pcapdx.rules.definitions.path import Fate, Leg, legs, mac_int, mac_of, most_seen
 from pcapdx.rules.definitions.windows import BURST, REPETITION
 from pcapdx.rules.definitions.wording import cite, listed
-from pcapdx.vantage import Role
 
 MEMBERS = 2
 Dead = tuple[Leg, int, Fate]
