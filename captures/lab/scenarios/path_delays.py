@@ -25,8 +25,8 @@ def _delayed(lab: Lab, n: int, behave: Behaviour) -> None:
 
 @scenario
 def path_one_way_full(lab: Lab) -> None:
-    """The link from the far host is full: half of what comes from there waits 60 ms in a queue, nothing is lost; the way
-    to it is free. A remark."""
+    """The link from the far host is full: half of what comes from there waits 60 ms in a queue, nothing is lost; the
+    way to it is free. A remark."""
     dice = random.Random(11)
 
     def queue(frame: bytes, direction: Direction) -> tuple[tuple[float, bytes], ...]:
