@@ -19,8 +19,8 @@ leaves them to a NIC that never does it; memory of a switch or NIC that changes 
 What else it could be
 ---------------------
 A checksum that is only not yet filled in is normal where the sender is on the host of the capture: it has a form of its
-own, by which it is told apart. Where wrong ones are acknowledged all the same, the recorder saw them too early, and
-nothing is said.
+own, by which it is told apart. Where wrong ones are acknowledged all the same, the recorder saw them too early; where
+no checksum of the file is right, its addresses were changed afterwards. Then nothing is said.
 
 Next steps
 ----------
@@ -65,8 +65,11 @@ class Spoiled:
 
 def check(view: View) -> Iterator[Finding]:
     """HYP026: one finding a sender and receiver."""
-    if not int(np.sum(view.flows.sides["sums_wrong"])) and not _at_wire(view):
+    sides = view.flows.sides
+    if not int(np.sum(sides["sums_wrong"])) and not _at_wire(view):
         return
+    if int(np.sum(sides["sums_right"])) < REPETITION:
+        return  # a file whose addresses were changed without its checksums has no right one
     found: dict[tuple[str | None, str | None], list[Spoiled]] = {}
     for one in (*_segments(view), *_answers(view)):
         found.setdefault((one.sender.ip, one.receiver.ip), []).append(one)

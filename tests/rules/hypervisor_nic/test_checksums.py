@@ -8,7 +8,7 @@ from scapy.packet import Packet
 
 from pcapdx.model import Confidence
 from pcapdx.vantage import Role
-from tests.rules.build import Tape, arp_reply, arp_request, tcp
+from tests.rules.build import Tape, arp_reply, arp_request, tcp, udp
 
 CLIENT, SERVER = ("02:01:00:cc:00:16", "10.1.1.7", 40000), ("02:01:00:cc:00:17", "10.1.1.8", 80)
 PSEUDO = 0x0A01 + 0x0107 + 0x0A01 + 0x0108 + 6 + 20
@@ -27,6 +27,9 @@ def dying(checksum: int | None, *, wire: bool = False) -> Tape:
     for n in range(4):
         tape.add(n, syn(checksum=checksum), wire=wire)
     for n in range(4):
+        tape.add(
+            n + 0.2, udp(SERVER[0], SERVER[1], "10.1.1.9", 514, to_mac="02:01:00:cc:00:99", size=n + 30), wire=wire
+        )
         tape.add(2 * n + 0.5, arp_request(SERVER[0], SERVER[1], "10.1.1.9"))
         tape.add(2 * n + 0.6, arp_reply("02:01:00:cc:00:99", "10.1.1.9", SERVER[0], SERVER[1]), wire=wire)
     return tape
@@ -68,4 +71,13 @@ def test_three_are_needed(tmp_path: Path) -> None:
     tape = dying(None)
     for n in range(2):
         tape.add(n + 0.3, syn(checksum=0x1234))
+    assert not tape.findings(tmp_path, "HYP026")
+
+
+def test_a_file_without_one_that_is_right(tmp_path: Path) -> None:
+    """Addresses were made anonymous, and the checksums left."""
+    tape = Tape()
+    for n in range(4):
+        tape.add(n, syn(checksum=0x1234))
+    tape.add(9, arp_request(SERVER[0], SERVER[1], "10.1.1.9"))
     assert not tape.findings(tmp_path, "HYP026")
