@@ -286,7 +286,8 @@ def route_of(views: Sequence[View]) -> Route | None:
     trails = [one.trail for one in views if one.trail is not None]
     if len(views) < 2 or len(trails) < len(views):
         return None
-    return Route([one.name for one in views], [one.vantage.role for one in views], trails)
+    filters = [[nic.filter or "" for nic in one.capture.interfaces] for one in views]
+    return Route([one.name for one in views], [one.vantage.role for one in views], trails, filters)
 
 
 def _seen(value: int) -> int | None:

@@ -209,6 +209,10 @@ def _half(row: tuple[int, ...], ip: str | None, port: int) -> Half:
         stuck_retransmissions=side.stuck_count,
         stuck_bytes=side.stuck_bytes,
         stuck_frame=side.stuck_frame if side.stuck_count else None,
+        sums_right=side.sums_right,
+        sums_wrong=side.sums_wrong,
+        sums_partial=side.sums_partial,
+        wrong_frames=tuple(side.wrong_frames.tolist()[: min(side.sums_wrong, 4)]) if side.sums_wrong else (),
     )
 
 

@@ -37,6 +37,8 @@ from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
 ETHERNET, TAG, ICMP_HEADERS = 14, 4, 28
+FULL = 1514
+"""The longest frame without a tag where the MTU is 1500."""
 TELLING = 576
 """A cut below the smallest MTU of IPv4 hosts is something else (RFC 791)."""
 
@@ -95,10 +97,18 @@ def _finding(leg: Leg, cut: Cut) -> Finding:
         filter=f"ip.len >= {cut.lost}" + "".join(f" && ip.addr == {one}" for one in ends),
         first_ns=int(lost["ts_ns"][0]),
         last_ns=int(lost["ts_ns"][-1]),
-        alternatives=("a filter that looks into long packets only",),
+        alternatives=(*_for_the_tag(cut), "a filter that looks into long packets only"),
         limits=leg.limits,
         next_steps=steps(leg, cut),
     )
+
+
+def _for_the_tag(cut: Cut) -> tuple[str, ...]:
+    """Where the tag alone makes the frames too long."""
+    longer = ETHERNET + TAG
+    if not cut.fate.lost["vlan"][0] or not cut.passed + longer <= FULL < cut.lost + longer <= FULL + TAG:
+        return ()
+    return (f"a port that takes {FULL} bytes and not the {TAG} more of a tag: {cut.lost} bytes untagged would pass",)
 
 
 def steps(leg: Leg, cut: Cut) -> tuple[NextStep, ...]:
