@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 MOST_ANOMALIES = 60
+MARK = "secrets are never in a report"
+"""In the page's head, so that it can be told from any other page."""
 
 
 def render(document: Document, *, timeline: str = "", ladder: str = "", decoded: str = "") -> str:
@@ -41,6 +43,7 @@ def render(document: Document, *, timeline: str = "", ladder: str = "", decoded:
     template = _environment().get_template("page.html.j2")
     return template.render(
         document=document,
+        mark=MARK,
         headline=headline(document),
         several=len(document.captures) > 1,
         sources_differ=sources_differ(document),
