@@ -30,15 +30,15 @@ def attach(
 ) -> None:
     """Put FILE... (a bundle, annotated captures, reports) on TICKET with a short comment, once.
 
-    Trackers are Request Tracker, Redmine, Jira, and mail. In ~/.config/pcapdx/attach.toml each has a table, named as you
-    like: kind, url, user, secret, ca, limit (bytes of a file), timeout (seconds); for mail also from, to, subject.
+    Trackers are Request Tracker, Redmine, Jira, and mail. In ~/.config/pcapdx/attach.toml each has a table, named as
+    you like: kind, url, user, secret, ca, limit (bytes of a file), timeout (seconds); for mail also from, to, subject.
 
     The secret (token, API key, password) is read from PCAPDX_<TRACKER>_SECRET, else from the keyring (service pcapdx,
     user <TRACKER>), else from that file, which nobody but you may read; a user from PCAPDX_<TRACKER>_USER or the file.
 
-    What is too large for the tracker is split, and the comment says how to put it together. After a lost connection the
-    ticket is looked at before anything is sent again, and the same command run twice posts once. Nobody can look at mail:
-    a mail that may have arrived is not sent again.
+    What is too large for the tracker is split, and the comment says how to put it together. After a lost connection
+    the ticket is looked at before anything is sent again, and the same command run twice posts once. Nobody can look
+    at mail: a mail that may have arrived is not sent again.
     """
     from pcapdx.attach import attach as run
     from pcapdx.attach.kinds import kinds

@@ -1,4 +1,4 @@
-"""What a client's exception means: final, lost on the way, or no answer yet. What it says of headers is not repeated."""
+"""What a client's exception means: final, lost on the way, or no answer yet. Headers in it are never repeated."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ def connection_failed(error: BaseException, settings: Settings) -> NoReturn:
             ) from None
     if any(type(one).__name__ in ("ReadTimeout", "WriteTimeout") for one in causes):
         raise LostError(f"no answer in {settings.timeout} s", waiting=True) from None
-    system = [one for one in causes if isinstance(one, OSError) and one.strerror]
+    system = [one for one in causes if isinstance(one, OSError) and isinstance(one.strerror, str)]
     raise LostError(str(system[-1].strerror) if system else "the connection was closed") from None
 
 

@@ -9,6 +9,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
@@ -63,7 +64,7 @@ class Settings:
     timeout: int = TIMEOUT_S
     plaintext: bool = False
     """Credentials and files may cross the network unencrypted."""
-    mail: Mapping[str, str] = {}
+    mail: Mapping[str, str] = field(default_factory=dict)
     """``from``, ``to``, ``subject``."""
 
     @property

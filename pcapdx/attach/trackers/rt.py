@@ -2,9 +2,10 @@
 
 A comment and its files come in one transaction, so the names of its files tell that the whole is there. The limit is
 that of ``MaxAttachmentSize`` as RT ships it; RT does not tell it, and may cut or drop what is larger without a word, so
-what was kept is counted. Needed rights: ShowTicket, ShowTicketComments, CommentOnTicket.
+what was kept is read back. Needed rights: ShowTicket, ShowTicketComments, CommentOnTicket.
 """
 
+import base64
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +13,8 @@ from pcapdx.attach.failures import connection_failed, quiet, status_failed
 from pcapdx.attach.settings import Settings, SettingsError
 from pcapdx.attach.tracker import AttachError, Kind, Limits, Note, Present, Ticket
 
-LIMIT = 10_000_000
+LIMIT = 7_500_000
+"""``MaxAttachmentSize`` is 10,000,000, and counts most databases' files as base64."""
 BINARY = "application/octet-stream"
 
 T = TypeVar("T")
@@ -60,14 +62,11 @@ class RequestTracker:
         """By the names of files."""
         names = {one.name for one in note.uploads}
         wanted = [{"field": "Filename", "operator": "LIKE", "value": note.mark}]
-        found = self._attachments(ticket.name, wanted)
-        # a file that was dropped for its size has .txt behind its name
-        ours = [
-            one for one in found if one.get("Filename", "").removesuffix(".txt") in names or one["Filename"] in names
-        ]
-        files = [(self._name(one["Filename"], names), int(one.get("ContentLength") or 0)) for one in ours]
-        at = f"#txn-{ours[-1]['TransactionId']}" if ours and ours[-1].get("TransactionId") else ""
-        return Present(noted=bool(files), files=files, link=ticket.link + at if files else "")
+        found = [(self._name(one["Filename"], names), one) for one in self._attachments(ticket.name, wanted)]
+        ours = [(name, one) for name, one in found if name in names]
+        files = [(name, self._kept(ticket.name, str(one["id"]))) for name, one in ours]
+        link = f"{ticket.link}#txn-{ours[-1][1]['TransactionId']}" if ours else ""
+        return Present(noted=bool(files), files=files, link=link)
 
     def post(self, ticket: Ticket, note: Note, present: Present) -> None:
         """One request."""
@@ -82,6 +81,11 @@ class RequestTracker:
         """The request and the comment."""
         request = f"POST {self._settings.url}/REST/2.0/ticket/{ticket.name}/comment"
         return (f"request      {request} (multipart: JSON, Attachments)", *(f"  {line}" for line in note.lines))
+
+    def _kept(self, ticket: str, attachment: str) -> int:
+        """Bytes of a file as it is there: the length that RT tells is that of the file as it was sent."""
+        whole = self._asked(ticket, lambda: self._client.get_attachment(attachment))
+        return len(base64.b64decode(whole.get("Content") or ""))
 
     def _attachments(self, ticket: str, wanted: Sequence[Any]) -> list[dict[str, Any]]:
         import rt.exceptions
@@ -113,13 +117,14 @@ class RequestTracker:
             if error.status_code == 403:
                 raise AttachError(f"{where} does not show ticket {ticket} to these credentials") from None
             status_failed(error.status_code, error.response_message or "", self._settings)
-        except wrong.ConnectionError as error:
+        except (ConnectionError, wrong.ConnectionError) as error:
             connection_failed(error, self._settings)
         except ValueError:
             raise AttachError(f"{where} does not answer as a Request Tracker does") from None
 
     @staticmethod
     def _name(there: str, names: set[str]) -> str:
+        """The name as it was sent; a file that was dropped for its size has ``.txt`` behind its name."""
         return there if there in names else there.removesuffix(".txt")
 
 
