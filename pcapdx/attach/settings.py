@@ -79,7 +79,7 @@ class Settings:
 
     def scrubbed(self, text: str) -> str:
         """A text without the secret, however it is written."""
-        for one in self._spellings():
+        for one in sorted(self._spellings(), key=len, reverse=True):
             text = text.replace(one, "***")
         return text
 

@@ -55,7 +55,7 @@ def diagnosis(report: Mapping[str, Any]) -> list[str]:
 def _line(root: Mapping[str, Any], consequences: int) -> str:
     explains = f", explains {consequences} more" if consequences else ""
     tail = f" ({root['severity']}, {root['confidence']}, {root['code']}{explains})"
-    summary = str(root["summary"])
+    summary = plain(str(root["summary"]))
     room = LONGEST_LINE - len(tail)
     return (summary if len(summary) <= room else f"{summary[: room - 2]} …") + tail
 

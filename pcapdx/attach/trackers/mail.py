@@ -5,6 +5,7 @@ line, when no server may have taken it; its Message-ID comes from the mark, so t
 """
 
 import re
+import select
 import smtplib
 import ssl
 from collections.abc import Iterator, Sequence
@@ -22,10 +23,13 @@ from pcapdx.attach.tracker import AttachError, Kind, Limits, LostError, Note, Pr
 LIMIT = 10_000_000
 OVERHEAD = 20_000
 """Bytes of a mail that are no file: headers and text."""
+GRACE_S = 0.3
+"""Between a mail and its last line: time for a connection that broke to show it."""
 LINE = 57, 78
 """Bytes of a file in a line of base64, and of that line."""
 SUBMISSION, SMTPS = 587, 465
 SUBJECT = "[{ticket}] {subject}"
+POLICY = SMTP.clone(cte_type="7bit")
 _SAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -36,8 +40,12 @@ def connect(settings: Settings) -> "MailTracker":
             raise SettingsError(f"{key} is expected for {settings.name} in the configuration file: a mail address")
     try:
         sender, recipient = (Address(addr_spec=settings.mail[key]) for key in ("from", "to"))
+        plain = all(one.isascii() and one.isprintable() for one in (sender.addr_spec, recipient.addr_spec))
     except (ValueError, LookupError):
-        raise SettingsError(f"from and to of {settings.name} are to be plain mail addresses") from None
+        plain = False
+    if not plain or not settings.mail.get("subject", SUBJECT).isprintable():
+        wanted = "plain mail addresses, and subject a line"
+        raise SettingsError(f"from and to of {settings.name} are to be {wanted}")
     return MailTracker(settings, sender, recipient)
 
 
@@ -70,13 +78,17 @@ class MailTracker:
 
     def post(self, ticket: Ticket, note: Note, present: Present) -> None:
         """One mail."""
-        data = self._message(ticket, note).as_bytes(policy=SMTP)
+        data = self._message(ticket, note).as_bytes()
         with self._session() as session:
             self._said(session.mail(self._sender.addr_spec, [f"size={len(data)}"] if self._most else []))
             self._said(session.rcpt(self._recipient.addr_spec))
             self._said(session.docmd("DATA"), 354)
-            session.send(re.sub(rb"(?m)^\.", b"..", data) + b".\r\n")
+            session.send(re.sub(rb"(?m)^\.", b"..", data))
+            # a server says nothing here unless it goes; then it has no last line, and the mail was not taken
+            if session.sock is None or select.select([session.sock], [], [], GRACE_S)[0]:
+                raise LostError(f"{self._settings.host} closed the connection within the mail")
             try:
+                session.send(b".\r\n")
                 answer = session.getreply()
             except (OSError, smtplib.SMTPException):
                 raise AttachError(
@@ -96,7 +108,7 @@ class MailTracker:
         )
 
     def _message(self, ticket: Ticket, note: Note) -> EmailMessage:
-        message = EmailMessage()
+        message = EmailMessage(policy=POLICY)
         message["From"], message["To"] = self._sender, self._recipient
         form = self._settings.mail.get("subject", SUBJECT)
         message["Subject"] = form.replace("{ticket}", ticket.name).replace("{subject}", note.subject)
