@@ -1,6 +1,9 @@
 """Jira's client against a small server that speaks the documented calls; no Jira took part."""
 
+import os
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +138,17 @@ def test_a_certificate_that_is_not_trusted(
 def test_a_page_that_is_no_jira(jira: Jira, attach: Attach, bundle: Path) -> None:
     said = attach(TICKET, bundle, "--url", jira.url + "/elsewhere", tracker="jira", secret=TOKEN)
     assert said.status == 2
+
+
+def test_the_program_itself(jira: Jira, bundle: Path, tmp_path: Path) -> None:
+    """As a shell sees it: statuses, what goes where, and no word of the token."""
+    command = [sys.executable, "-m", "pcapdx", "attach", TICKET, str(bundle), "--tracker", "jira", *at(jira), "--link"]
+    keyring = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "XDG_CONFIG_HOME": str(tmp_path)}
+    for token, status in ((TOKEN, 0), ("wrong-token", 2)):
+        env = {**os.environ, **keyring, "PCAPDX_JIRA_SECRET": token}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == status, done.stderr
+        assert token not in done.stdout + done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert bool(done.stdout) is (status == 0)
+    assert len(jira.issues[TICKET].comments) == 1

@@ -73,11 +73,13 @@ def test_files_share_comments_as_far_as_they_fit() -> None:
     assert [len(group) for group in packing(files, limits(100), evidence_only=False).groups] == [5]
 
 
-class TestEvidenceOnly:
-    @pytest.fixture(scope="class")
-    def whole(self, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-        return annotated(FAULTY.read_bytes(), tmp_path_factory.mktemp("whole")).read_bytes()
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An annotated capture with all its frames."""
+    return annotated(FAULTY.read_bytes(), tmp_path_factory.mktemp("whole")).read_bytes()
 
+
+class TestEvidenceOnly:
     def test_frames_that_prove_something_stay(self, whole: bytes, tmp_path: Path) -> None:
         before, after = tmp_path / "a.pcapng", tmp_path / "b.pcapng"
         before.write_bytes(whole)
