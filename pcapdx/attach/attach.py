@@ -84,10 +84,13 @@ def plan(settings: Settings, name: str, given: Sequence[Given], *, comment: str,
 
 def attach(planned: Plan) -> list[Posted]:
     """Posts every note of a plan, each once; raises AttachError."""
+    posted: list[Posted] = []
     try:
-        return [once(planned.tracker, planned.ticket, note) for note in planned.notes]
+        posted.extend(once(planned.tracker, planned.ticket, note) for note in planned.notes)
     except PcapdxError as error:
-        raise AttachError(planned.settings.scrubbed(str(error))) from None
+        there = f"; {len(posted)} of {len(planned.notes)} comments are on the ticket" if posted else ""
+        raise AttachError(planned.settings.scrubbed(f"{error}{there}")) from None
+    return posted
 
 
 def shown(planned: Plan) -> list[str]:

@@ -36,7 +36,7 @@ class Secret:
     __slots__ = ("_value", "source")
 
     def __init__(self, value: str, source: str) -> None:
-        self._value = value
+        self._value = value.strip()
         self.source = source
         """Where it came from."""
 
@@ -138,12 +138,15 @@ def settings_of(name: str | None, url: str | None, ca: str | None, kinds: Mappin
     if "@" in urlsplit(address).netloc:
         raise SettingsError("an address with credentials in it is not taken; they come from elsewhere, see --help")
     variable = "PCAPDX_" + "".join(char if char.isalnum() else "_" for char in chosen.upper())
+    secret = _secret(chosen, f"{variable}_SECRET", table, path)
+    if secret is not None and not (secret.reveal().isascii() and secret.reveal().isprintable()):
+        raise SettingsError(f"the secret of {chosen} {secret.source} has characters that no request can carry")
     settings = Settings(
         name=chosen,
         kind=kind,
         url=address,
         user=os.environ.get(f"{variable}_USER") or table.get("user", ""),
-        secret=_secret(chosen, f"{variable}_SECRET", table, path),
+        secret=secret,
         ca=ca or table.get("ca", ""),
         limit=table.get("limit"),
         timeout=table.get("timeout", TIMEOUT_S),

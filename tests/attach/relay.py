@@ -17,6 +17,8 @@ class Break:
     after: int | None
     """So many bytes after that; None for when the server begins to answer, its answer is lost then."""
     times: int = 1
+    stall: bool = False
+    """An answer that is lost leaves the connection open: the client waits for it."""
     done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -28,6 +30,7 @@ class _Connection:
         self._seen = b""
         self._room: int | None = None
         self._mute = False
+        self._stalled = threading.Event()
 
     def run(self) -> None:
         back = threading.Thread(target=self._back, daemon=True)
@@ -36,6 +39,7 @@ class _Connection:
             while data := self._client.recv(65536):
                 if not self._forth(data):
                     break
+        self._stalled.set()
         with suppress(OSError):
             # what is on its way to the server arrives there, whatever became of the client
             self._server.shutdown(socket.SHUT_WR)
@@ -71,6 +75,8 @@ class _Connection:
                 if self._mute and self._broken is not None and not data.startswith(b"HTTP/1.1 100"):
                     with self._broken.lock:
                         self._broken.done += 1
+                    if self._broken.stall:
+                        self._stalled.wait(60)
                     break
                 self._client.sendall(data)
         with suppress(OSError):

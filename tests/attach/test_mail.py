@@ -180,6 +180,41 @@ def test_what_is_too_large_goes_in_several_mails(
     assert box.mails[1]["Subject"].endswith(f"2/{len(box.mails)}")
 
 
+def test_encrypted_from_the_beginning(
+    attach: Attach, bundle: Path, config: Path, own_tls: tuple[ssl.SSLContext, Path]
+) -> None:
+    taken = Box()
+    server = controller.Controller(taken, hostname="127.0.0.1", port=free_port(), ssl_context=own_tls[0])
+    server.start()
+    try:
+        told(config, server.port, own_tls[1], url=f"smtps://localhost:{server.port}")
+        said = attach("OPS-812", bundle, tracker="post")
+    finally:
+        server.stop()
+    assert said.status == 0, said.err
+    assert len(taken.mails) == 1
+
+
+def test_unencrypted_mail_is_refused_unless_allowed(
+    attach: Attach, bundle: Path, config: Path, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pcapdx.attach.settings._LOOPBACK", ())
+    taken = Box()
+    server = controller.Controller(taken, hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        told(config, server.port, authority)
+        said = attach("OPS-812", bundle, tracker="post")
+        assert said.status == 2
+        assert "offers no encryption" in said.err
+        assert not taken.mails
+        config.write_text(config.read_text() + "plaintext = true\n")
+        assert attach("OPS-812", bundle, tracker="post").status == 0
+    finally:
+        server.stop()
+    assert len(taken.mails) == 1
+
+
 @pytest.mark.parametrize("missing", ["from", "to"])
 def test_sender_and_recipient_are_needed(attach: Attach, bundle: Path, config: Path, missing: str) -> None:
     there = {"from": "noc@example.com", "to": "tickets@example.com"}

@@ -128,6 +128,19 @@ def test_a_broken_connection_leaves_one_comment(rt: Server, attach: Attach, bund
     assert list(files.values()) == [bundle.read_bytes()]
 
 
+def test_a_server_that_answers_too_late_has_one_comment(rt: Server, attach: Attach, bundle: Path, config: Path) -> None:
+    """The client gives up waiting; the server has it, and it is not sent again."""
+    ticket, secret = rt.ticket(), rt.secrets["operator"]
+    broken = Break(request=f"POST /REST/2.0/ticket/{ticket}/comment".encode(), after=None, stall=True)
+    with relay(rt.port, broken) as port:
+        config.write_text(f'[rt]\nurl = "http://127.0.0.1:{port}"\ntimeout = 4\n')
+        config.chmod(0o600)
+        said = attach(ticket, bundle, tracker="rt", secret=secret)
+    assert broken.done == 1
+    assert said.status == 0, said.err
+    assert len(arrived(rt, ticket)) == 1
+
+
 def test_a_server_that_stays_away_is_given_up(rt: Server, attach: Attach, bundle: Path) -> None:
     ticket, secret = rt.ticket(), rt.secrets["operator"]
     broken = Break(request=f"POST /REST/2.0/ticket/{ticket}/comment".encode(), after=5000, times=99)

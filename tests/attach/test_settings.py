@@ -1,7 +1,12 @@
 """Where a tracker and its credentials come from, and that they are shown nowhere."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -16,6 +21,19 @@ SECRET = "S3cr3t/+ value"
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def told(config: Path, text: str, mode: int = 0o600) -> None:
@@ -138,6 +156,49 @@ def test_a_package_that_is_missing_is_one_sentence(
     said = attach(ticket, bundle, "--url", "https://a.example", tracker=kind, secret="a-secret-of-it")
     assert said.status == 2
     assert "pip install 'pcapdx[attach]'" in said.err
+
+
+@pytest.mark.parametrize("secret", ["a secret\nX-Other: 1", "gehe\u00efm-gehe\u00efm", "a\x00b-secret"])
+def test_a_secret_that_no_header_takes(attach: Attach, bundle: Path, secret: str, config: Path) -> None:
+    escaped = secret.encode("unicode_escape").decode().replace("\\x", "\\u00")
+    told(config, f'[rt]\nurl = "https://rt.example.com"\nsecret = "{escaped}"\n')
+    said = attach("1", bundle)
+    assert said.status == 2
+    assert "no request can carry" in said.err
+    assert secret not in said.err
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    target = ""
+    heads: ClassVar[list[str]]
+
+    def do_GET(self) -> None:
+        self.heads.append(str(self.headers))
+        self.send_response(302 if self.target else 404)
+        self.send_header("Location", self.target + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize(("kind", "ticket"), [("rt", "1"), ("redmine", "1"), ("jira", "OPS-1")])
+def test_a_redirect_does_not_carry_the_secret_elsewhere(attach: Attach, bundle: Path, kind: str, ticket: str) -> None:
+    class Second(_Elsewhere):
+        heads: ClassVar[list[str]] = []
+
+    with serving(Second) as there:
+
+        class First(_Elsewhere):
+            heads: ClassVar[list[str]] = []
+            target = f"http://127.0.0.1:{there}"
+
+        with serving(First) as here:
+            said = attach(ticket, bundle, "--url", f"http://127.0.0.1:{here}", tracker=kind, secret="abc-secret-def")
+    assert said.status == 2
+    assert any("abc-secret-def" in head for head in First.heads)
+    assert not any("abc-secret-def" in head for head in Second.heads)
 
 
 def test_nobody_there(attach: Attach, bundle: Path) -> None:

@@ -70,7 +70,10 @@ class JiraTracker:
         said = self._asked(ticket.name, lambda: self._client.comments(ticket.name))
         ours = [one for one in said if note.signature + "," in _unescaped(str(one.body))]
         names = {one.name for one in note.uploads}
-        files = [(one.filename, int(one.size)) for one in issue.fields.attachment or () if one.filename in names]
+        attached = getattr(issue.fields, "attachment", None)
+        if attached is None:
+            raise AttachError(f"{self._settings.host} shows no attachments of {ticket.name}: they may be switched off")
+        files = [(one.filename, int(one.size)) for one in attached if one.filename in names]
         link = f"{ticket.link}?focusedCommentId={ours[-1].id}" if ours else ""
         return Present(noted=bool(ours), files=files, link=link, notes=len(ours))
 

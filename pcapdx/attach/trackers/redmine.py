@@ -98,6 +98,8 @@ class RedmineTracker:
         where = self._settings.host
         try:
             return call()
+        except requests.RequestException as error:
+            connection_failed(error, self._settings)
         except wrong.ResourceNotFoundError:
             raise AttachError(f"{where} has no ticket {ticket}") from None
         except wrong.AuthError:
@@ -112,10 +114,10 @@ class RedmineTracker:
             raise AttachError(f"{where} refused it: {said}{smaller}") from None
         except wrong.UnknownError as error:
             status_failed(error.status_code, "", self._settings)
-        except wrong.BaseRedmineError as error:
-            raise AttachError(f"{where} refused it: {type(error).__name__}") from None
-        except requests.RequestException as error:
-            connection_failed(error, self._settings)
+        except wrong.ServerError:
+            status_failed(500, "", self._settings)
+        except (wrong.BaseRedmineError, ValueError, LookupError, TypeError):
+            raise AttachError(f"{where} does not answer as a Redmine does") from None
 
 
 def _markup(note: Note) -> str:

@@ -119,7 +119,7 @@ class RequestTracker:
             status_failed(error.status_code, error.response_message or "", self._settings)
         except (ConnectionError, wrong.ConnectionError) as error:
             connection_failed(error, self._settings)
-        except ValueError:
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise AttachError(f"{where} does not answer as a Request Tracker does") from None
 
     @staticmethod
