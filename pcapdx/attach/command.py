@@ -28,7 +28,7 @@ def attach(
     link: bool,
     unmasked: bool,
 ) -> None:
-    """Put FILE... (a bundle, annotated captures, reports) on TICKET with a short comment, once.
+    """Put bundles, annotated captures and reports on TICKET with a short comment, once.
 
     Trackers are Request Tracker, Redmine, Jira, and mail. In ~/.config/pcapdx/attach.toml each has a table, named as
     you like: kind, url, user, secret, ca, limit (bytes of a file), timeout (seconds); for mail also from, to, subject.

@@ -7,7 +7,6 @@ seal), reports as JSON, SARIF and HTML. Reports as text have nothing to be known
 import hashlib
 import io
 import json
-import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +25,7 @@ _CAPTURES = {
     b"\xa1\xb2\xc3\xd4": "pcap", b"\xd4\xc3\xb2\xa1": "pcap", b"\xa1\xb2\x3c\x4d": "pcap", b"\x4d\x3c\xb2\xa1": "pcap",
     b"\xa1\xb2\xcd\x34": "pcap", b"\x34\xcd\xb2\xa1": "pcap", b"\x0a\x0d\x0d\x0a": "pcapng",
 }  # fmt: skip
-_PAGE = re.compile(rb'<meta name="generator" content="pcapdx [^"<>]{1,80}; ' + MARK.encode() + rb'">')
+_PAGE = f'<meta name="generator" content="{MARK}">'.encode()
 _HEAD_BYTES = 2000
 
 
@@ -64,7 +63,7 @@ def known(name: str, data: bytes) -> Known:
     begin = data[:_HEAD_BYTES].lstrip()
     if begin.startswith(b"{"):
         return _report(name, data)
-    if begin[:15].lower() == b"<!doctype html>" and _PAGE.search(data[:_HEAD_BYTES]):
+    if begin[:15].lower() == b"<!doctype html>" and _PAGE in data[:_HEAD_BYTES]:
         return Known(what="report")
     reason = "is nothing that shows to be masked: a bundle, an annotated capture, a report as html, json or sarif"
     raise NotMaskedError(f"{name} {reason} is taken")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 MOST_ANOMALIES = 60
-MARK = "secrets are never in a report"
+MARK = "pcapdx; secrets are never in a report"
 """In the page's head, so that it can be told from any other page."""
 
 
