@@ -135,6 +135,7 @@ def settings_of(name: str | None, url: str | None, ca: str | None, kinds: Mappin
     address = (url or address).rstrip("/")
     if not address:
         raise SettingsError(f"where is {chosen}? Give --url, or url in {path}")
+    _check_address(address)
     if "@" in urlsplit(address).netloc:
         raise SettingsError("an address with credentials in it is not taken; they come from elsewhere, see --help")
     variable = "PCAPDX_" + "".join(char if char.isalnum() else "_" for char in chosen.upper())
@@ -183,6 +184,17 @@ def _check(table: Mapping[str, Any], where: str) -> None:
             raise SettingsError(f"{where}: unknown key {key!r}")
         if not right:
             raise SettingsError(f"{where}: {key} is to be {wanted}")
+
+
+def _check_address(address: str) -> None:
+    """Raises SettingsError for what no client could ask."""
+    try:
+        parts = urlsplit(address)
+        known = parts.hostname and parts.port != 0 and parts.hostname.encode("idna")
+    except ValueError:
+        known = None
+    if not known or not address.isprintable() or " " in address:
+        raise SettingsError(f"{address!r} is no address, such as https://tickets.example.com")
 
 
 def _secret(name: str, variable: str, table: Mapping[str, Any], path: Path) -> Secret | None:

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -17,6 +17,8 @@ class Break:
     after: int | None
     """So many bytes after that; None for when the server begins to answer, its answer is lost then."""
     times: int = 1
+    action: Callable[[], None] | None = None
+    """What else happens then."""
     stall: bool = False
     """An answer that is lost leaves the connection open: the client waits for it."""
     done: int = 0
@@ -61,6 +63,8 @@ class _Connection:
             self._room -= len(data)
             self._server.sendall(data)
             if self._room <= 0:
+                if broken.action is not None:
+                    broken.action()
                 with broken.lock:
                     broken.done += 1
                 self._close()

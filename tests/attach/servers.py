@@ -1,6 +1,7 @@
 """Request Tracker and Redmine from Debian's packages, on loopback, in folders and on ports of their own."""
 
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -9,8 +10,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,8 @@ class Server:
     password: str
     tickets: list[str]
     folder: Path
+    start: Callable[[int], AbstractContextManager[int]]
+    """One more process of it on that port, from its first answer on; yields its process group."""
 
     @property
     def port(self) -> int:
@@ -94,13 +97,16 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port that nobody has, of those that the system gives to no connection by itself."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager
-def running(command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path, url: str) -> Iterator[None]:
+def running(command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path, url: str) -> Iterator[int]:
     """A server in a process group of its own, from its first answer on."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=env, cwd=cwd, stdout=out, stderr=out, start_new_session=True)
@@ -110,9 +116,10 @@ def running(command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path
             assert process.poll() is None, log.read_text(errors="replace")
             assert time.monotonic() < until, log.read_text(errors="replace")
             time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
@@ -136,7 +143,14 @@ def _run(*command: str, env: Mapping[str, str], cwd: Path) -> str:
     return done.stdout
 
 
-def _server(kind: str, url: str, password: str, folder: Path, pairs: Sequence[Sequence[str]]) -> Server:
+def _server(
+    kind: str,
+    url: str,
+    password: str,
+    folder: Path,
+    pairs: Sequence[Sequence[str]],
+    start: Callable[[int], AbstractContextManager[int]],
+) -> Server:
     """From the pairs that a set-up printed: a user's name and secret, or ``ticket`` and a number."""
     return Server(
         kind=kind,
@@ -145,6 +159,7 @@ def _server(kind: str, url: str, password: str, folder: Path, pairs: Sequence[Se
         password=password,
         tickets=[number for name, number in pairs if name == "ticket"],
         folder=folder,
+        start=start,
     )
 
 
@@ -164,9 +179,13 @@ def request_tracker(folder: Path) -> Iterator[Server]:
     pairs = [line.split() for line in _run("perl", "-e", RT_PEOPLE, str(TICKETS), env=env, cwd=folder).splitlines()]
     url = f"http://127.0.0.1:{port}"
     server = str(RT_HOME / "libexec/standalone_httpd")
-    command = [server, "--server", "Starlet", "--host", "127.0.0.1", "--port", str(port), "--max-workers", "2"]
-    with running(command, env, folder, folder / "rt.log", f"{url}/REST/2.0/rt"):
-        yield _server("rt", url, password, folder, pairs)
+
+    def start(port: int) -> AbstractContextManager[int]:
+        command = [server, "--server", "Starlet", "--host", "127.0.0.1", "--port", str(port), "--max-workers", "2"]
+        return running(command, env, folder, folder / f"{port}.log", f"http://127.0.0.1:{port}/REST/2.0/rt")
+
+    with start(port):
+        yield _server("rt", url, password, folder, pairs, start)
 
 
 @contextmanager
@@ -192,6 +211,10 @@ def redmine(folder: Path) -> Iterator[Server]:
     _run("bin/rails", "db:migrate", env=env, cwd=REDMINE_HOME)
     pairs = [line.split() for line in _run("bin/rails", "runner", str(people), env=env, cwd=REDMINE_HOME).splitlines()]
     url = f"http://127.0.0.1:{port}"
-    command = ["puma", "-e", "production", "-t", "1:4", "-b", f"tcp://127.0.0.1:{port}", "config.ru"]
-    with running(command, env, REDMINE_HOME, folder / "redmine.log", f"{url}/issues/1.json"):
-        yield _server("redmine", url, password, folder, pairs)
+
+    def start(port: int) -> AbstractContextManager[int]:
+        command = ["puma", "-e", "production", "-t", "1:4", "-b", f"tcp://127.0.0.1:{port}", "config.ru"]
+        return running(command, env, REDMINE_HOME, folder / f"{port}.log", f"http://127.0.0.1:{port}/issues/1.json")
+
+    with start(port):
+        yield _server("redmine", url, password, folder, pairs, start)

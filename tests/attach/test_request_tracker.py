@@ -1,16 +1,20 @@
 """Against a real Request Tracker 5: what arrives, what is refused, and connections that break."""
 
 import base64
+import os
+import signal
 import sqlite3
 import ssl
-from contextlib import closing
+import threading
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from pcapdx.attach import once
 from tests.attach.conftest import Attach
 from tests.attach.relay import Break, relay
-from tests.attach.servers import RT_KEEPS, Server
+from tests.attach.servers import RT_KEEPS, Server, free_port
 
 pytest.importorskip("rt.rest2", reason="the package rt is not installed")
 pytestmark = pytest.mark.xdist_group("rt")
@@ -122,6 +126,29 @@ def test_a_broken_connection_leaves_one_comment(rt: Server, attach: Attach, bund
     broken = Break(request=f"POST /REST/2.0/ticket/{ticket}/comment".encode(), after=after)
     with relay(rt.port, broken) as port:
         said = attach(ticket, bundle, *at(rt, port), tracker="rt", secret=secret)
+    assert broken.done == 1
+    assert said.status == 0, said.err
+    ((_, files),) = arrived(rt, ticket)
+    assert list(files.values()) == [bundle.read_bytes()]
+
+
+def test_a_server_that_is_stopped_in_mid_upload_and_started_again(
+    rt: Server, attach: Attach, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "PAUSES_S", (1.0, 8.0, 16.0))
+    ticket, secret, port = rt.ticket(), rt.secrets["operator"], free_port()
+    with ExitStack() as stack:
+        group = stack.enter_context(rt.start(port))
+        again = threading.Thread(target=lambda: stack.enter_context(rt.start(port)))
+
+        def stop() -> None:
+            os.killpg(group, signal.SIGKILL)
+            again.start()
+
+        broken = Break(request=f"POST /REST/2.0/ticket/{ticket}/comment".encode(), after=5000, action=stop)
+        with relay(port, broken) as front:
+            said = attach(ticket, bundle, *at(rt, front), tracker="rt", secret=secret)
+        again.join(60)
     assert broken.done == 1
     assert said.status == 0, said.err
     ((_, files),) = arrived(rt, ticket)

@@ -95,6 +95,10 @@ def test_a_file_of_somebody_else_is_refused(config: Path, monkeypatch: pytest.Mo
         ('[rt]\nkind = "trac"\n', "kinds are jira, mail, redmine, rt"),
         ('[rt]\nurl = "https://rt.example.com"\nca = "/no/such.pem"\n', "no file of certificates"),
         ('[rt]\nurl = "http://rt.example.com"\n', "unencrypted; plaintext = true"),
+        ('[rt]\nurl = "https://[::1"\n', "is no address"),
+        ('[rt]\nurl = "https://rt.example.com:port"\n', "is no address"),
+        ('[rt]\nurl = "https://a..b/"\n', "is no address"),
+        ('[rt]\nurl = "rt.example.com"\n', "is no address"),
         ('[rt]\nurl = "https://me:pw@rt.example.com"\n', "address with credentials"),
     ],
 )

@@ -9,7 +9,7 @@ import select
 import smtplib
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -141,6 +141,8 @@ class MailTracker:
                 if settings.secret is not None:
                     session.login(settings.user or self._sender.addr_spec, settings.secret.reveal())
                 yield session
+                with suppress(OSError, smtplib.SMTPException):
+                    session.quit()
             finally:
                 session.close()
         except AttachError:
