@@ -8,7 +8,7 @@ from pcapdx.attach.kinds import kinds
 from pcapdx.attach.masked import NotMaskedError, known
 from pcapdx.attach.once import Posted, once
 from pcapdx.attach.parts import Given, Packing, packing
-from pcapdx.attach.settings import Settings, SettingsError
+from pcapdx.attach.settings import Settings, SettingsError, variable
 from pcapdx.attach.tracker import AttachError, Kind, Limits, LostError, Note, Ticket, Tracker
 from pcapdx.attach.words import notes
 from pcapdx.errors import PcapdxError
@@ -137,9 +137,9 @@ def _kind(settings: Settings) -> Kind:
         wanted = " or ".join(f"{one}://" for one in kind.schemes)
         raise SettingsError(f"{settings.url}: an address of {kind.title} begins with {wanted}")
     if settings.secret is None and not kind.anonymous:
-        variable = f"PCAPDX_{re.sub('[^A-Z0-9]', '_', settings.name.upper())}_SECRET"
+        told = variable(settings.name, "SECRET")
         raise SettingsError(
-            f"{kind.secret_words} for {settings.name} is expected in {variable}, in the keyring "
+            f"{kind.secret_words} for {settings.name} is expected in {told}, in the keyring "
             f"(keyring set pcapdx {settings.name}), or as secret in a configuration file that only you can read"
         )
     return kind

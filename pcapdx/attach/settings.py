@@ -6,6 +6,7 @@ none is shown: a :class:`Secret` prints as what it is, and what goes to people p
 
 import base64
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -138,15 +139,14 @@ def settings_of(name: str | None, url: str | None, ca: str | None, kinds: Mappin
     _check_address(address)
     if "@" in urlsplit(address).netloc:
         raise SettingsError("an address with credentials in it is not taken; they come from elsewhere, see --help")
-    variable = "PCAPDX_" + "".join(char if char.isalnum() else "_" for char in chosen.upper())
-    secret = _secret(chosen, f"{variable}_SECRET", table, path)
+    secret = _secret(chosen, table, path)
     if secret is not None and not (secret.reveal().isascii() and secret.reveal().isprintable()):
         raise SettingsError(f"the secret of {chosen} {secret.source} has characters that no request can carry")
     settings = Settings(
         name=chosen,
         kind=kind,
         url=address,
-        user=os.environ.get(f"{variable}_USER") or table.get("user", ""),
+        user=os.environ.get(variable(chosen, "USER")) or table.get("user", ""),
         secret=secret,
         ca=ca or table.get("ca", ""),
         limit=table.get("limit"),
@@ -197,10 +197,16 @@ def _check_address(address: str) -> None:
         raise SettingsError(f"{address!r} is no address, such as https://tickets.example.com")
 
 
-def _secret(name: str, variable: str, table: Mapping[str, Any], path: Path) -> Secret | None:
+def variable(name: str, what: str) -> str:
+    """The variable of the environment for a tracker's ``USER`` or ``SECRET``."""
+    return f"PCAPDX_{re.sub('[^A-Z0-9]', '_', name.upper())}_{what}"
+
+
+def _secret(name: str, table: Mapping[str, Any], path: Path) -> Secret | None:
     """From the environment, else the keyring, else the file."""
-    if value := os.environ.get(variable):
-        return Secret(value, f"from {variable} in the environment")
+    told = variable(name, "SECRET")
+    if value := os.environ.get(told):
+        return Secret(value, f"from {told} in the environment")
     if value := _from_keyring(name):
         return Secret(value, f"from the keyring, service {SERVICE}, user {name}")
     if value := table.get("secret"):

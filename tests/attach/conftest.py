@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import ssl
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -139,6 +140,8 @@ def attach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
             if not isinstance(done.exception, PcapdxError):
                 raise done.exception
             error = f"pcapdx: {done.exception}\n"
+            shown = "".join(traceback.format_exception(done.exception))
+            assert not any(one in shown for one in secrets)
         said = Said(status=2 if error else done.exit_code, out=done.stdout, err=done.stderr + error)
         for one in secrets:
             assert one not in said.out + said.err

@@ -21,7 +21,7 @@ from pcapdx.values import dataclass
 RT_HOME, REDMINE_HOME = Path("/usr/share/request-tracker5"), Path("/usr/share/redmine")
 RT_KEEPS, REDMINE_KEEPS = 30_000, 30 * 1024
 """Bytes of a file that the servers here take."""
-START_S = 60
+START_S = 120
 
 RT_CONFIG = """
 Set($rtname, "pcapdx"); Set($Organization, "pcapdx.example");
@@ -138,7 +138,7 @@ def _answers(url: str) -> bool:
 
 
 def _run(*command: str, env: Mapping[str, str], cwd: Path) -> str:
-    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -50,14 +50,34 @@ def test_the_environment_goes_before_the_keyring_and_that_before_the_file(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keyring = pytest.importorskip("keyring", reason="the package keyring is not installed")
+    backend = pytest.importorskip("keyring.backend")
+    before = keyring.get_keyring()
+
+    class Memory(backend.KeyringBackend):  # type: ignore[misc,name-defined]  # imported as a value
+        priority = 1
+        locked = False
+
+        def get_password(self, service: str, username: str) -> str | None:
+            if self.locked:
+                raise keyring.errors.KeyringLocked
+            return {("pcapdx", "ops-1"): "in the keyring"}.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
     told(config, '[ops-1]\nkind = "rt"\nurl = "https://rt.example.com/"\nsecret = "in the file"\nuser = "u"\n')
     found = settings_of("ops-1", None, None, kinds())
     assert found.secret is not None
     assert (found.url, found.user, found.secret.reveal()) == ("https://rt.example.com", "u", "in the file")
-    monkeypatch.setattr(keyring, "get_password", lambda *asked: {("pcapdx", "ops-1"): "in the keyring"}[asked])
-    found = settings_of("ops-1", None, None, kinds())
-    assert found.secret is not None
-    assert found.secret.reveal() == "in the keyring"
+    memory = Memory()
+    keyring.set_keyring(memory)
+    try:
+        for memory.locked, secret in ((False, "in the keyring"), (True, "in the file")):
+            found = settings_of("ops-1", None, None, kinds())
+            assert found.secret is not None
+            assert found.secret.reveal() == secret
+    finally:
+        keyring.set_keyring(before)
     monkeypatch.setenv("PCAPDX_OPS_1_SECRET", "in the environment")
     monkeypatch.setenv("PCAPDX_OPS_1_USER", "somebody")
     found = settings_of("ops-1", None, None, kinds())
