@@ -94,7 +94,10 @@ def attach(planned: Plan) -> list[Posted]:
 
 
 def shown(planned: Plan) -> list[str]:
-    """All that would be sent, as lines: requests, comments and files; the credentials only by where they come from."""
+    """All that would be sent, as lines: requests, comments and files; of credentials only where they come from.
+
+    Raises AttachError where the connection breaks.
+    """
     settings, ticket, limits = planned.settings, planned.ticket, planned.limits
     secret = settings.secret.source if settings.secret else "none"
     title = f" ({ticket.title})" if ticket.title else ""
@@ -104,8 +107,17 @@ def shown(planned: Plan) -> list[str]:
         f"limit        {limits.file:,} bytes a file{_of_note(limits)}, {limits.told_by}",
     ]
     for place, note in enumerate(planned.notes, 1):
-        lines += ["", f"comment {place} of {len(planned.notes)}", *planned.tracker.shown(ticket, note)]
-        lines += [f"file         {one.name}, {len(one.data):,} bytes, sha256 {one.sha256}" for one in note.uploads]
+        try:
+            there = planned.tracker.present(ticket, note)
+        except LostError as error:
+            raise AttachError(settings.scrubbed(f"{settings.host}: {error}")) from None
+        lines += ["", f"comment {place} of {len(planned.notes)}"]
+        if there.has(note):
+            lines.append("is there already: nothing would be sent")
+            continue
+        lines += planned.tracker.shown(ticket, note)
+        missing = there.lacks(note)
+        lines += [f"file         {one.name}, {len(one.data):,} bytes, sha256 {one.sha256}" for one in missing]
     return [settings.scrubbed(line) for line in lines]
 
 
@@ -122,7 +134,7 @@ def told(planned: Plan, posted: Sequence[Posted]) -> list[str]:
     if any(one.twice for one in posted):
         lines.append("it is there twice all the same: the server took it after all; remove one")
     if not all(one.seen for one in posted):
-        lines.append("it was taken, but does not show there, so nobody can tell here whether it is there already")
+        lines.append("it was taken, but cannot be seen from here: look there before the same is sent again")
     return lines
 
 

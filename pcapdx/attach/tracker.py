@@ -83,8 +83,6 @@ class Present:
     """To the comment, where it has an address."""
     notes: int = 1
     """How often the comment is there, where files do not tell it."""
-    visible: bool = True
-    """Whether anybody could see it here."""
 
     def has(self, note: Note) -> bool:
         """Whether all of the note is there."""

@@ -68,6 +68,7 @@ def test_twice_is_once(rt: Server, attach: Attach, bundle: Path) -> None:
     assert again.status == 0
     assert "has it already" in again.err
     assert len(arrived(rt, ticket)) == 1
+    assert "nothing would be sent" in attach(ticket, bundle, "--dry-run", *at(rt), tracker="rt", secret=secret).out
 
 
 def test_a_dry_run_sends_nothing_and_shows_all(rt: Server, attach: Attach, bundle: Path) -> None:
@@ -116,7 +117,7 @@ def test_who_may_not_read_comments_is_told_so(rt: Server, attach: Attach, bundle
     said = attach(ticket, bundle, *at(rt), tracker="rt", secret=rt.secrets["writer"])
     assert said.status == 0
     assert len(arrived(rt, ticket)) == 1
-    assert "does not show there" in said.err
+    assert "cannot be seen from here" in said.err
 
 
 @pytest.mark.parametrize("after", [None, 5000, 400])

@@ -74,7 +74,7 @@ class MailTracker:
 
     def present(self, ticket: Ticket, note: Note) -> Present:
         """Nobody can look into the mailbox."""
-        return Present(noted=False, link=f"mid:{self._identity(ticket, note)[1:-1]}", visible=False)
+        return Present(noted=False, link=f"mid:{self._identity(ticket, note)[1:-1]}")
 
     def post(self, ticket: Ticket, note: Note, present: Present) -> None:
         """One mail."""
