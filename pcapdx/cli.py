@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pcapdx import __version__
+from pcapdx.attach.command import attach
 from pcapdx.compiled import before_compiling
 from pcapdx.errors import PcapdxError
 
@@ -244,6 +245,9 @@ def bundle(ticket: str, captures: tuple[str, ...], output: str | None, site_path
     click.echo(f"{plain(str(target))}: 4 reports, {len(written)} annotated. {plain(masked)}", err=True)
     if analysis.partial:
         sys.exit(PARTIAL)
+
+
+cli.add_command(attach)
 
 
 @cli.command()

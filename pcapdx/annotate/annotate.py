@@ -19,6 +19,7 @@ from pcapdx.annotate.ledger import Ledger
 from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.needles import Needles
 from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
+from pcapdx.annotate.seal import UNSEALED, seal
 from pcapdx.capture.records import Reader
 from pcapdx.capture.rotated import open_captures
 from pcapdx.case import View
@@ -42,6 +43,11 @@ class Settings:
     """Only the evidence, with its exchanges and connections."""
     merge: bool = False
     """All captures in one file."""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether what is written may say that its secrets are masked."""
+        return self.mask and not self.keep_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +169,12 @@ def _merge(
                     keep=keep[view.name],
                 )
             )
-        merge.write(file, points, summary_of(analysis, told))
+        about = summary_of(analysis, told)
+        merge.write(file, points, [about, UNSEALED] if settings.sealed else [about])
         if settings.mask:
             check(file, needles)
+        if settings.sealed:
+            seal(file)
     kept = [view.frames if keep[view.name] is None else len(keep[view.name] or ()) for view in views]
     again = sum(one.again for one in ledgers.values())
     commented = sum(map(len, remarks.values()))
@@ -204,6 +213,7 @@ def _write(
         vantage=vantage_text(view.vantage),
         keep_secrets=settings.keep_secrets,
         blank=settings.mask,
+        seal=settings.sealed,
     )
     with replacing(target) as file:
         with closing(opened(view)) as reader:
@@ -215,6 +225,8 @@ def _write(
                 copy.write(stretch)
         if settings.mask:
             check(file, needles)
+        if settings.sealed:
+            seal(file)
     told += _elsewhere(ledger.again)
     if copy.dropped_secrets:
         told += f" Decryption secrets left out: {copy.dropped_secrets}."

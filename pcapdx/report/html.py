@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MOST_ANOMALIES = 60
 MOST_CONSEQUENCES = 24
+MARK = "pcapdx; secrets are never in a report"
+"""In the page's head, so that it can be told from any other page."""
 
 
 def render(document: Document, pictures: Pictures | None = None, *, decoded: str = "") -> str:
@@ -51,6 +53,7 @@ def render(document: Document, pictures: Pictures | None = None, *, decoded: str
     template = _environment().get_template("page.html.j2")
     return template.render(
         document=document,
+        mark=MARK,
         headline=headline(document),
         several=len(document.captures) > 1,
         sources_differ=sources_differ(document),
