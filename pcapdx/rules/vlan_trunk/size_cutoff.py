@@ -5,7 +5,8 @@ What it does
 With captures at two points: finds a length L such that five or more packets above it are lost between them, none above
 it arrives, and none of twenty or more up to L is lost. With one capture: finds that full-size segments of two
 connections or more between the same ends are sent again and again, never acknowledged, while both ends live, smaller
-packets pass and no router says that they are too big; of a single connection it is a remark.
+packets pass and no router says that they are too big; of a single connection, or where the snap length hides whether
+the checksums are right, it is a remark.
 
 Why it matters
 --------------
@@ -36,7 +37,7 @@ from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_ip, legs
 from pcapdx.rules.definitions.stuck import bounds, numbers, stuck
-from pcapdx.rules.definitions.windows import BURST, TWO_PATHS
+from pcapdx.rules.definitions.windows import BURST, REPETITION, TWO_PATHS
 from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
@@ -77,13 +78,15 @@ def check_one(view: View) -> Iterator[Finding]:
             continue
         first = members[0]
         flow, several = first.flow, len(members) >= CONNECTIONS
+        whole = any(one.sender.sums_right + one.sender.sums_partial >= REPETITION for one in members)
+        sure = several and whole
         size = min(one.sender.stuck_bytes for one in members)
         most = max(one.sender.stuck_retransmissions for one in members)
         begin, end = bounds(members)
         yield RULE.finding(
             subject=Subject(vlan=flow.vlan or None, ip=flow.originator.ip, server=flow.responder.ip),
-            severity=Severity.WARNING if several else Severity.INFO,
-            confidence=Confidence.LIKELY if several else Confidence.POSSIBLE,
+            severity=Severity.WARNING if sure else Severity.INFO,
+            confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
             summary=(
                 f"Full-size segments ({size:,} bytes) from {sender} to {receiver} die on {len(members)} "
                 f"connection{'s' if several else ''}, sent again {times(most)}, while smaller packets pass: "
@@ -97,7 +100,10 @@ def check_one(view: View) -> Iterator[Finding]:
                 "plain loss, which hits small packets as well: a ping of each length tells",
                 "a firewall that drops by content: then the same length passes with another",
             ),
-            limits=("one capture does not tell where on the way they are lost",),
+            limits=(
+                "one capture does not tell where on the way they are lost",
+                *(() if whole else ("the segments are cut, so that wrong checksums would not show",)),
+            ),
             next_steps=(
                 NextStep(
                     where=f"{sender}",

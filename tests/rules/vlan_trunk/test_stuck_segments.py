@@ -6,7 +6,7 @@ import pytest
 
 from pcapdx.model import Confidence, Severity
 from pcapdx.vantage import Role
-from tests.rules.build import Tape, tcp
+from tests.rules.build import START, Tape, tcp
 
 CLIENT, SERVER = ("02:01:00:cc:00:16", "10.1.1.7"), ("02:01:00:cc:00:17", "10.1.1.8")
 FULL = 1448
@@ -30,6 +30,13 @@ def download(tape: Tape, at_s: float, port: int, *, repeats: int = 4, acked: int
 def test_two_connections(tmp_path: Path) -> None:
     found = download(download(Tape(), 0, 40000), 8, 40001).finding(tmp_path, "VLAN017")
     assert (found.severity, found.confidence) == (Severity.WARNING, Confidence.LIKELY)
+
+
+def test_cut_segments_may_have_wrong_checksums(tmp_path: Path) -> None:
+    tape, cut = download(download(Tape(), 0, 40000), 8, 40001), Tape()
+    for packet in tape.packets:
+        cut.add(float(packet.time) - START, packet, snap=96)
+    assert cut.finding(tmp_path, "VLAN017").severity is Severity.INFO
 
 
 def test_one_connection_is_a_remark(tmp_path: Path) -> None:
