@@ -1,5 +1,6 @@
 """Priority tags: VLAN id 0, for the three bits of a priority. Recorded on both sides of a switch."""
 
+import random
 import time
 
 from captures.lab import middlebox
@@ -7,6 +8,7 @@ from captures.lab.along import Recorder, TwoHosts, record_along
 from captures.lab.cloud import GuestNetwork, Host, Machine
 from captures.lab.management import connects
 from captures.lab.middlebox import Behaviour, Direction
+from captures.lab.post import wire
 from captures.lab.scenario import Lab, scenario
 from captures.lab.scenarios.security_groups import listen
 
@@ -84,3 +86,36 @@ def path_tag_alone_is_too_long(lab: Lab) -> None:
         time.sleep(2)
     lab.shows("icmp.type == 8 && ip.len == 1500", 8)
     lab.fault("VLAN017", "icmp.type == 8 && ip.len == 1500", vlan=3501)
+
+
+def _downloads(lab: Lab, subnet: str, number: int, port: Behaviour) -> None:
+    """A guest fetches 12 KB three times from a machine on the other host; recorded at the NIC of the sender's host."""
+    network = GuestNetwork(cidr=f"{subnet}.0/24", gateway=f"{subnet}.1", number=number, vlan=3511)
+    hosts = TwoHosts(lab, network)
+    client, server = hosts.guest(0x39, "get-1", ip=57), hosts.peer(0x69, "web-1", 157)
+    hosts.trunk.cable(hosts.near, port)
+    server.ns.spawn("socat", "TCP-LISTEN:8000,fork,reuseaddr", "SYSTEM:head -c 12000 /dev/zero | tr '\\\\0' x")
+    point = hosts.far_nic()
+    with lab.record(*point.point, steps=(wire(point.local),), compress="gz", linger=2):
+        client.ns.spawn(*_PING, network.ip(157))
+        for _ in range(3):
+            client.ns.run("curl", "-s", "-m", "6", "-o", "/dev/null", f"http://{network.ip(157)}:8000/", check=False)
+
+
+@scenario
+def vlan_full_segments_lost(lab: Lab) -> None:
+    """The port of the client's host takes 1514 bytes and not the four more of a tag: downloads open and hang, pings are
+    answered. Recorded at the NIC of the server's host only."""
+    _downloads(lab, "10.240.0", 0x431, lambda frame, direction: () if len(frame) > 1514 else ((0.0, frame),))
+    lab.shows("tcp.srcport == 8000 && tcp.len > 1400", 6)
+    lab.fault("VLAN017", "tcp.srcport == 8000 && tcp.len > 1400", vlan=3511)
+    lab.proof("VLAN020", vlan=3511)
+
+
+@scenario
+def vlan_segments_lost_at_random(lab: Lab) -> None:
+    """As vlan-full-segments-lost, with a link that loses one frame in five, whatever its length: slow, but everything
+    arrives in the end, or some of it. No fault of the length."""
+    dice = random.Random(9)
+    _downloads(lab, "10.241.0", 0x432, lambda frame, direction: () if dice.random() < 0.2 else ((0.0, frame),))
+    lab.shows("tcp.srcport == 8000 && tcp.len > 1400", 6)

@@ -149,4 +149,5 @@ RULE = Rule(
     topic=Topic.TEMPLATES,
     severity=Severity.ERROR,
     check=check,
+    explains=("VLAN017",),
 )
