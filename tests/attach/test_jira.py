@@ -114,13 +114,16 @@ def test_a_file_larger_than_the_server_takes(jira: Jira, attach: Attach, large: 
     assert len(issue.comments) == 1
 
 
-def test_a_server_that_takes_less_than_it_tells(jira: Jira, attach: Attach, tmp_path: Path) -> None:
-    jira.told_limit = 10 * LIMIT
+@pytest.mark.parametrize(("status", "words"), [(413, "takes no such large files"), (404, "it is too large there, or")])
+def test_a_server_that_takes_less_than_it_tells(
+    jira: Jira, attach: Attach, tmp_path: Path, status: int, words: str
+) -> None:
+    jira.told_limit, jira.too_large = 10 * LIMIT, status
     path = tmp_path / "huge.bin"
     path.write_bytes(bytes(LIMIT + 2000))
     said = attach(TICKET, path, "--i-know-it-is-not-masked", *at(jira), tracker="jira", secret=TOKEN)
     assert said.status == 2
-    assert "takes no such large files" in said.err
+    assert words in said.err
 
 
 def test_a_certificate_that_is_not_trusted(

@@ -81,7 +81,7 @@ class JiraTracker:
         """Files first: the comment says that all is there."""
         for one in present.lacks(note):
             add = partial(self._client.add_attachment, ticket.name, io.BytesIO(one.data), one.name)
-            self._asked(ticket.name, add)
+            self._asked(ticket.name, add, attaching=one.name)
         if not present.noted:
             self._asked(ticket.name, lambda: self._client.add_comment(ticket.name, _markup(note)))
 
@@ -94,7 +94,7 @@ class JiraTracker:
             *(f"  {line}" for line in _markup(note).splitlines()),
         )
 
-    def _asked(self, ticket: str, call: Callable[[], T]) -> T:
+    def _asked(self, ticket: str, call: Callable[[], T], *, attaching: str = "") -> T:
         import requests
         from jira.exceptions import JIRAError
 
@@ -103,6 +103,10 @@ class JiraTracker:
             return call()
         except JIRAError as error:  # as a text it has the headers of the request in it
             said = str(error.text or "") if error.status_code else ""
+            if error.status_code == 404 and attaching:  # what Data Center says of both
+                raise AttachError(
+                    f"{where} refused {attaching}: it is too large there, or these credentials may not attach to {ticket}"
+                ) from None
             if error.status_code == 404:
                 raise AttachError(f"{where} has no ticket {ticket}, or does not show it to these credentials") from None
             if error.status_code == 403:
