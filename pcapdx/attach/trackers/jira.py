@@ -105,7 +105,7 @@ class JiraTracker:
             said = str(error.text or "") if error.status_code else ""
             if error.status_code == 404 and attaching:  # what Data Center says of both
                 raise AttachError(
-                    f"{where} refused {attaching}: it is too large there, or these credentials may not attach to {ticket}"
+                    f"{where} refused {attaching}: it is too large there, or you may not attach to {ticket}"
                 ) from None
             if error.status_code == 404:
                 raise AttachError(f"{where} has no ticket {ticket}, or does not show it to these credentials") from None
