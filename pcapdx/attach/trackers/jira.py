@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pcapdx.attach.failures import connection_failed, quiet, status_failed
 from pcapdx.attach.settings import Settings, SettingsError
-from pcapdx.attach.tracker import AttachError, Kind, Limits, Note, Present, Ticket
+from pcapdx.attach.tracker import AttachError, Kind, Limits, LostError, Note, Present, Ticket
 from pcapdx.report.escape import jira as escaped
 
 LIMIT = 10 * 1024 * 1024
@@ -81,7 +81,11 @@ class JiraTracker:
         """Files first: the comment says that all is there."""
         for one in present.lacks(note):
             add = partial(self._client.add_attachment, ticket.name, io.BytesIO(one.data), one.name)
-            self._asked(ticket.name, add, attaching=one.name)
+            try:
+                self._asked(ticket.name, add, attaching=one.name)
+            except LostError as error:
+                error.what = one.name
+                raise
         if not present.noted:
             self._asked(ticket.name, lambda: self._client.add_comment(ticket.name, _markup(note)))
 
