@@ -8,7 +8,7 @@ import hashlib
 import struct
 from typing import BinaryIO
 
-from pcapdx.annotate.blocks import BYTE_ORDER_MAGIC, SECTION
+from pcapdx.annotate.blocks import BYTE_ORDER_MAGIC, COMMENT, SECTION
 
 ABOUT = "pcapdx: secrets masked; SHA-256 of this file with zeros here: "
 _DIGITS = 64
@@ -65,6 +65,7 @@ def _place(head: bytes) -> int | None:
         return None
     order = "<" if struct.unpack_from("<I", head, 8)[0] == BYTE_ORDER_MAGIC else ">"
     (size,) = struct.unpack_from(order + "I", head, 4)
-    at = head.rfind(_PREFIX, 24, min(size, len(head)))
-    place = at + len(_PREFIX)
+    whole = struct.pack(order + "HH", COMMENT, len(UNSEALED)) + _PREFIX
+    at = head.rfind(whole, 24, min(size, len(head)))
+    place = at + len(whole)
     return place if at >= 0 and place + _DIGITS <= size <= len(head) else None

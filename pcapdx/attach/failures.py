@@ -7,6 +7,7 @@ from typing import NoReturn
 from pcapdx.attach.settings import Settings
 from pcapdx.attach.tracker import AttachError, LostError
 
+GATEWAY_TIMEOUT = 504
 GATEWAY = (429, 502, 503, 504)
 """Answers of something before the server, or of a server that cannot now."""
 _UNTRUSTED = re.compile(r"certificate verify failed:?\s*([^()\[\]]*)", re.IGNORECASE)
@@ -41,7 +42,7 @@ def status_failed(status: int | None, said: str, settings: Settings) -> NoReturn
     """Raises for an answer that is no success; ``said`` are the server's words."""
     words = f": {' '.join(said.split())[:200]}" if said.strip() else ""
     if status in GATEWAY:
-        raise LostError(f"{settings.host} answered {status}{words}") from None
+        raise LostError(f"{settings.host} answered {status}{words}", waiting=status == GATEWAY_TIMEOUT) from None
     if status == 401:
         raise AttachError(f"{settings.host} does not know these credentials ({_source(settings)})") from None
     if status == 413:

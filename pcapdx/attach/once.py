@@ -29,18 +29,21 @@ class Posted:
 def once(tracker: Tracker, ticket: Ticket, note: Note) -> Posted:
     """Posts what is not there yet; raises AttachError where it cannot, or where nobody knows whether it did."""
     lost: LostError | None = None
+    unsure: LostError | None = None
     sent, taken = 0, False
     for pause in (0.0, *PAUSES_S):
         time.sleep(pause)
         try:
-            there = _looked(tracker, ticket, note)
+            there = _looked(tracker, ticket, note) if unsure is None else _waited(tracker, ticket, note, unsure.what)
+            unsure = None
             if there.has(note) or taken:
                 return _posted(note, there, sent)
-            if lost is not None and lost.waiting:
-                there = _waited(tracker, ticket, note)
-                return _posted(note, there, sent)
             sent += 1
-            tracker.post(ticket, note, there)
+            try:
+                tracker.post(ticket, note, there)
+            except LostError as error:
+                unsure = error if error.waiting else None
+                raise
             taken = True
             return _posted(note, _looked(tracker, ticket, note), sent)
         except LostError as error:
@@ -49,15 +52,15 @@ def once(tracker: Tracker, ticket: Ticket, note: Note) -> Posted:
     raise AttachError(f"the connection was lost {1 + len(PAUSES_S)} times, last: {lost}{again}")
 
 
-def _waited(tracker: Tracker, ticket: Ticket, note: Note) -> Present:
-    """The note, once a slow server has it; it is not sent again, for then it might be there twice."""
-    for _ in range(LOOKS):
-        time.sleep(PAUSES_S[-1])
+def _waited(tracker: Tracker, ticket: Ticket, note: Note, what: str) -> Present:
+    """What is there once a slow server is ready; until then nothing is sent again, for it might be there twice."""
+    for look in range(LOOKS):
+        time.sleep(PAUSES_S[-1] if look else 0)
         there = _looked(tracker, ticket, note)
-        if there.has(note):
+        if there.noted or (what and what in {name for name, _ in there.files}):
             return there
     raise AttachError(
-        "the server did not answer in time, and the comment is not on the ticket; it may still come, "
+        f"the server did not answer in time, and {what or 'the comment'} is not on the ticket; it may still come, "
         "so look there before the same command is run again"
     )
 

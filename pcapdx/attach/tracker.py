@@ -20,6 +20,8 @@ class LostError(Exception):
         super().__init__(why)
         self.waiting = waiting
         """Nothing broke, but no answer came in time: the server may still be at work."""
+        self.what = ""
+        """The file that was on its way; empty for the comment with all its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ class Jira:
     readers: tuple[str, ...] = ("reader-token",)
     writers: tuple[str, ...] = ("writer-token",)
     told_limit: int = LIMIT
+    too_large: int = 413
+    """What it answers then; Data Center 404."""
     busy: int = 0
     """So many requests that are answered with 503."""
 
@@ -109,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.headers.get("X-Atlassian-Token") != "no-check":
             self._answer(403, {"errorMessages": ["XSRF check failed"]})
         elif len(body) > LIMIT + 1000:
-            self._answer(413, {"errorMessages": ["too large"]})
+            self._answer(self.jira.too_large, {"errorMessages": ["too large"]})
         else:
             head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
             (part,) = email.message_from_bytes(head + body, policy=HTTP).iter_parts()

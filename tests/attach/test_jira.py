@@ -90,6 +90,20 @@ def test_a_broken_connection_leaves_one_of_each(
     assert len(issue.comments) == 1
 
 
+@pytest.mark.parametrize("call", ["attachments", "comment"])
+def test_an_answer_that_comes_too_late_leaves_one_of_each(
+    jira: Jira, attach: Attach, bundle: Path, config: Path, call: str
+) -> None:
+    broken = Break(request=f"POST /jira/rest/api/2/issue/{TICKET}/{call}".encode(), after=None, stall=True)
+    with relay(jira.port, broken) as port:
+        config.write_text(f'[jira]\nurl = "http://127.0.0.1:{port}/jira"\ntimeout = 1\n')
+        config.chmod(0o600)
+        said = attach(TICKET, bundle, tracker="jira", secret=TOKEN)
+    assert broken.done == 1
+    assert said.status == 0, said.err
+    assert (len(jira.issues[TICKET].attachments), len(jira.issues[TICKET].comments)) == (1, 1)
+
+
 def test_a_server_that_is_busy_is_asked_again(
     jira: Jira, attach: Attach, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,13 +128,16 @@ def test_a_file_larger_than_the_server_takes(jira: Jira, attach: Attach, large: 
     assert len(issue.comments) == 1
 
 
-def test_a_server_that_takes_less_than_it_tells(jira: Jira, attach: Attach, tmp_path: Path) -> None:
-    jira.told_limit = 10 * LIMIT
+@pytest.mark.parametrize(("status", "words"), [(413, "takes no such large files"), (404, "it is too large there, or")])
+def test_a_server_that_takes_less_than_it_tells(
+    jira: Jira, attach: Attach, tmp_path: Path, status: int, words: str
+) -> None:
+    jira.told_limit, jira.too_large = 10 * LIMIT, status
     path = tmp_path / "huge.bin"
     path.write_bytes(bytes(LIMIT + 2000))
     said = attach(TICKET, path, "--i-know-it-is-not-masked", *at(jira), tracker="jira", secret=TOKEN)
     assert said.status == 2
-    assert "takes no such large files" in said.err
+    assert words in said.err
 
 
 def test_a_certificate_that_is_not_trusted(

@@ -10,12 +10,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pcapdx.annotate.seal import UNSEALED
 from pcapdx.attach.masked import NotMaskedError, known
 from pcapdx.bundle import packed
 from pcapdx.cli import cli
 from tests import labelled
 from tests.annotate.annotating import annotated
 from tests.attach.conftest import FAULTY, Attach
+from tests.capture.writing import Packet, enhanced, interface, option, rich_pcapng, section
 
 CAPTURE = Path(labelled.CASES[FAULTY].arguments[0].path)
 PLAIN = labelled.CASES["password-delivered-g1"].arguments[0].path
@@ -85,6 +87,21 @@ def test_captures_of_every_shape_are_sealed(options: tuple[str, ...], tmp_path: 
     assert known("a", wrote(tmp_path, "annotate", str(PLAIN), *options).read_bytes()).capture
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_sections_of_either_byte_order(order: str, tmp_path: Path) -> None:
+    data = annotated(rich_pcapng(order) + rich_pcapng("<"), tmp_path, suffix=".pcapng").read_bytes()
+    assert data.count(b"secrets masked; SHA-256") == 1
+    assert known("a", data).capture
+
+
+def test_a_comment_of_the_capture_cannot_take_the_place_of_the_seal(tmp_path: Path) -> None:
+    """A comment that spells the mark, before and in the middle of a line."""
+    for words in (UNSEALED, f"x {UNSEALED}", UNSEALED[:-60]):
+        capture = section(option(1, words.encode())) + interface() + enhanced(Packet(1, bytes(60)))
+        data = annotated(capture, tmp_path, suffix=".pcapng").read_bytes()
+        assert known("a", data).capture
+
+
 def test_a_plain_capture_is_none_whatever_its_name() -> None:
     with pytest.raises(NotMaskedError, match="was not masked"):
         known("bundle-masked.zip", Path(PLAIN).read_bytes())
@@ -127,7 +144,7 @@ def test_a_bundle_that_was_changed_is_refused_or_holds_the_same(zipped: bytes, p
 
 
 def test_cut_at_every_byte(zipped: bytes, sealed: bytes) -> None:
-    for whole in (sealed[:3000], zipped[:3000]):
+    for whole in (sealed[:3000], zipped):
         for size in range(len(whole)):
             with pytest.raises(NotMaskedError):
                 known("a", whole[:size])

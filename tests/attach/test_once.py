@@ -25,6 +25,8 @@ class Fake:
     posts: int = 0
     keeps: int = 5
     hidden: bool = False
+    blind: list[str] = field(default_factory=list)
+    """How looks fail, one after the other."""
 
     def ticket(self, name: str) -> Ticket:
         return TICKET
@@ -33,6 +35,8 @@ class Fake:
         return Limits(file=10, note=None, told_by="")
 
     def present(self, ticket: Ticket, note: Note) -> Present:
+        if self.blind and (how := self.blind.pop(0)):
+            raise LostError(how, waiting=how == "slow")
         if self.late:
             self.late -= 1
             if not self.late:
@@ -98,6 +102,22 @@ def test_what_may_still_be_at_work_is_not_sent_again() -> None:
     tracker = Fake(["never"])
     with pytest.raises(AttachError, match="it may still come"):
         once.once(tracker, TICKET, NOTE)
+    assert tracker.posts == 1
+
+
+def test_a_look_that_fails_hinders_nothing() -> None:
+    """Nothing was sent yet when it failed, so it is sent; after it was sent it is not sent again."""
+    tracker = Fake(blind=["slow", "broke"])
+    assert once.once(tracker, TICKET, NOTE).seen
+    assert tracker.posts == 1
+    tracker = Fake(blind=["", "slow", "broke"])
+    assert once.once(tracker, TICKET, NOTE).seen
+    assert tracker.posts == 1
+
+
+def test_a_server_that_is_slow_and_then_away_is_still_waited_for() -> None:
+    tracker = Fake(["slow"], blind=["", "broke"])
+    assert once.once(tracker, TICKET, NOTE).seen
     assert tracker.posts == 1
 
 

@@ -161,7 +161,7 @@ def test_a_server_that_answers_too_late_has_one_comment(rt: Server, attach: Atta
     ticket, secret = rt.ticket(), rt.secrets["operator"]
     broken = Break(request=f"POST /REST/2.0/ticket/{ticket}/comment".encode(), after=None, stall=True)
     with relay(rt.port, broken) as port:
-        config.write_text(f'[rt]\nurl = "http://127.0.0.1:{port}"\ntimeout = 4\n')
+        config.write_text(f'[rt]\nurl = "http://127.0.0.1:{port}"\ntimeout = 6\n')
         config.chmod(0o600)
         said = attach(ticket, bundle, tracker="rt", secret=secret)
     assert broken.done == 1

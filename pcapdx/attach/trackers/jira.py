@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pcapdx.attach.failures import connection_failed, quiet, status_failed
 from pcapdx.attach.settings import Settings, SettingsError
-from pcapdx.attach.tracker import AttachError, Kind, Limits, Note, Present, Ticket
+from pcapdx.attach.tracker import AttachError, Kind, Limits, LostError, Note, Present, Ticket
 from pcapdx.report.escape import jira as escaped
 
 LIMIT = 10 * 1024 * 1024
@@ -81,7 +81,11 @@ class JiraTracker:
         """Files first: the comment says that all is there."""
         for one in present.lacks(note):
             add = partial(self._client.add_attachment, ticket.name, io.BytesIO(one.data), one.name)
-            self._asked(ticket.name, add)
+            try:
+                self._asked(ticket.name, add, attaching=one.name)
+            except LostError as error:
+                error.what = one.name
+                raise
         if not present.noted:
             self._asked(ticket.name, lambda: self._client.add_comment(ticket.name, _markup(note)))
 
@@ -94,7 +98,7 @@ class JiraTracker:
             *(f"  {line}" for line in _markup(note).splitlines()),
         )
 
-    def _asked(self, ticket: str, call: Callable[[], T]) -> T:
+    def _asked(self, ticket: str, call: Callable[[], T], *, attaching: str = "") -> T:
         import requests
         from jira.exceptions import JIRAError
 
@@ -103,6 +107,10 @@ class JiraTracker:
             return call()
         except JIRAError as error:  # as a text it has the headers of the request in it
             said = str(error.text or "") if error.status_code else ""
+            if error.status_code == 404 and attaching:  # what Data Center says of both
+                raise AttachError(
+                    f"{where} refused {attaching}: it is too large there, or you may not attach to {ticket}"
+                ) from None
             if error.status_code == 404:
                 raise AttachError(f"{where} has no ticket {ticket}, or does not show it to these credentials") from None
             if error.status_code == 403:
