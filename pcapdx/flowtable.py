@@ -151,7 +151,14 @@ def _unpacked(columns: Sequence[Column]) -> tuple[Struct, Any]:
 _CODES = {"i2": "h", "i4": "i", "i8": "q"}
 _FLOW, _FlowRow = _unpacked(FLOW_COLUMNS)
 _SIDE, _SideRow = _unpacked(SIDE_COLUMNS)
-_SYN_FRAMES = slice(_SideRow._fields.index("syn_frames_0"), _SideRow._fields.index("syn_frames_7") + 1)
+_CELLS = {
+    column.name: slice(
+        _SideRow._fields.index(f"{column.name}_0"), _SideRow._fields.index(f"{column.name}_0") + column.shape[0]
+    )
+    for column in SIDE_COLUMNS
+    if column.shape
+}
+"""Where the cells of such a column stand in a row."""
 
 
 def _flow(index: int, flows: memoryview, sides: memoryview) -> Flow:
@@ -193,7 +200,7 @@ def _half(row: tuple[int, ...], ip: str | None, port: int) -> Half:
         last_ns=side.last_ns if sent else None,
         first_frame=side.first_frame if sent else None,
         last_frame=side.last_frame if sent else None,
-        syn_frames=row[_SYN_FRAMES][:syn],
+        syn_frames=row[_CELLS["syn_frames"]][:syn],
         first_syn_ns=side.first_syn_ns if syn else None,
         last_syn_ns=side.last_syn_ns if syn else None,
         rst_frame=side.rst_frame if rst else None,
@@ -212,7 +219,7 @@ def _half(row: tuple[int, ...], ip: str | None, port: int) -> Half:
         sums_right=side.sums_right,
         sums_wrong=side.sums_wrong,
         sums_partial=side.sums_partial,
-        wrong_frames=tuple(side.wrong_frames.tolist()[: min(side.sums_wrong, 4)]) if side.sums_wrong else (),
+        wrong_frames=row[_CELLS["wrong_frames"]][: side.sums_wrong],
     )
 
 
