@@ -11,7 +11,7 @@ from pcapdx.report.escape import plain
 MOST_DIAGNOSES = 5
 LONGEST_LINE = 400
 LONGEST_SUBJECT = 120
-NOT_MASKED = "NOT masked: it holds whatever secrets were on the wire."
+NOT_MASKED = "NOT known to be masked: it may hold whatever secrets were on the wire."
 
 
 def notes(given: Sequence[Given], packing: Packing, comment: str) -> list[Note]:

@@ -13,6 +13,7 @@ import pytest
 from pcapdx.attach.kinds import kinds
 from pcapdx.attach.settings import Secret, Settings, SettingsError, read_file, settings_of
 from tests.attach.conftest import Attach
+from tests.conftest import ROOT
 
 SECRET = "S3cr3t/+ value"
 
@@ -230,3 +231,11 @@ def test_nobody_there(attach: Attach, bundle: Path) -> None:
         said = attach(ticket, bundle, "--url", "http://127.0.0.1:9", tracker=kind, secret="a-secret-of-it")
         assert said.status == 2
         assert "Connection refused" in said.err
+
+
+def test_the_example_of_the_readme_is_a_configuration(config: Path, own_tls: tuple[object, Path]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = (block.partition("```")[0] for block in text.split("```toml\n") if block.startswith("[ops]"))
+    told(config, example.replace("/etc/ssl/cloud-ca.pem", str(own_tls[1])))
+    assert settings_of("ops", None, None, kinds()).limit == 20_000_000
+    assert settings_of("post", None, None, kinds()).mail["to"] == "tickets@example.com"
