@@ -9,9 +9,10 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from pcapdx.annotate.annotate import Settings, Written, annotate
 from pcapdx.annotate.payload import Payload
@@ -20,9 +21,10 @@ from pcapdx.diagnose import Analysis, Progress
 from pcapdx.digest import digests_of
 from pcapdx.errors import PcapdxError
 from pcapdx.plugins import Plugins
-from pcapdx.report import html, ladder, markdown, passages, text, timeline
+from pcapdx.report import html, markdown, text
 from pcapdx.report import json as as_json
 from pcapdx.report.document import Document, document_of
+from pcapdx.report.pictures import pictures_of
 from pcapdx.site import Site
 from pcapdx.vantage import CaptureArgument
 
@@ -77,28 +79,36 @@ def _nameless(document: Document) -> Document:
 
 
 def _reports(analysis: Analysis, document: Document) -> Iterator[tuple[str, bytes]]:
-    drawn = ladder.draw(timeline.timeline_of(analysis))
-    yield "report.html", html.render(document, timeline=drawn, ladder=passages.draw(document.path)).encode()
+    yield "report.html", html.render(document, pictures_of(analysis, document)).encode()
     yield "report.txt", text.render(document).encode()
     yield "report.md", markdown.render(document).encode()
     yield "report.json", as_json.render(document).encode()
 
 
 def _zipped(ticket: str, document: Document, files: Sequence[tuple[str, bytes]]) -> bytes:
-    manifest = {
+    about = {
         "schema": SCHEMA,
         "ticket": ticket,
         "tool": {"name": document.tool.name, "version": document.tool.version},
+        "masked": True,
         "captures": [{"name": one.name, "file": one.file, "sha256": one.sha256} for one in document.captures],
+    }
+    return packed(about, files)
+
+
+def packed(about: Mapping[str, Any], files: Sequence[tuple[str, bytes]]) -> bytes:
+    """A bundle of these files; ``about`` is the head of its manifest, whose list of files is made here."""
+    manifest = {
+        **about,
         "files": [
             {"name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files
         ],
     }
     whole = [*files, (MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())]
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as target:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
         for name, data in whole:
-            entry = zipfile.ZipInfo(f"{ticket}/{name}", _LONG_AGO)
+            entry = zipfile.ZipInfo(f"{about['ticket']}/{name}", _LONG_AGO)
             entry.external_attr, entry.create_system = _READABLE, 3
-            target.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
-    return packed.getvalue()
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
+    return target.getvalue()

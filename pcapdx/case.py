@@ -239,6 +239,7 @@ class View:
         """Those that read this capture."""
         return self._dissectors
 
+    @cached_property
     def all_messages(self) -> tuple[Seen[Any], ...]:
         """Every dissector's messages, in time order."""
         return in_time_order([one for traffic in self.traffic.values() for one in traffic.seen])
@@ -285,7 +286,8 @@ def route_of(views: Sequence[View]) -> Route | None:
     trails = [one.trail for one in views if one.trail is not None]
     if len(views) < 2 or len(trails) < len(views):
         return None
-    return Route([one.name for one in views], [one.vantage.role for one in views], trails)
+    filters = [[nic.filter or "" for nic in one.capture.interfaces] for one in views]
+    return Route([one.name for one in views], [one.vantage.role for one in views], trails, filters)
 
 
 def _seen(value: int) -> int | None:

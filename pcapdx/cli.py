@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pcapdx import __version__
+from pcapdx.attach.command import attach
 from pcapdx.compiled import before_compiling
 from pcapdx.errors import PcapdxError
 from pcapdx.options import disguise_of, disguise_options, payload_of, payload_option, report_options, write
@@ -269,6 +270,9 @@ def bundle(
         sys.exit(PARTIAL)
 
 
+cli.add_command(attach)
+
+
 @cli.command()
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--key", "key_path", type=click.Path(dir_okay=False), help="File with the key.")
@@ -366,10 +370,10 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
 
         return as_json.render(document)
     if form == "html":
-        from pcapdx.report import html, ladder, passages, timeline
+        from pcapdx.report import html
+        from pcapdx.report.pictures import pictures_of
 
-        drawn = ladder.draw(timeline.timeline_of(analysis))
-        return html.render(document, timeline=drawn, ladder=passages.draw(document.path), decoded=trees)
+        return html.render(document, pictures_of(analysis, document), decoded=trees)
     if form in ("md", "jira"):
         from pcapdx.report import markdown
 

@@ -15,7 +15,7 @@ from pcapdx.model import Doubt, Finding, InternalError, Proof, Verdict
 from pcapdx.path.route import in_order
 from pcapdx.path.trail import Trail
 from pcapdx.plugins import Plugins
-from pcapdx.rule import Rule
+from pcapdx.rule import Rule, TopicPage
 from pcapdx.sieve.engine import Sieve
 from pcapdx.sieve.sweep import BINDINGS, FLOWS, TALKERS
 from pcapdx.site import Site
@@ -34,6 +34,7 @@ class Analysis:
     diagnosed: Diagnosed
     errors: tuple[InternalError, ...]
     packs: tuple[str, ...]
+    topics: tuple[TopicPage, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -190,7 +191,7 @@ def judge(case: Case, plugins: Plugins, *, strict: bool = False) -> Analysis:
             else:
                 doubts.append(verdict)
     diagnosed = diagnose(case, findings, proofs, doubts, plugins.rules, plugins.topics)
-    return Analysis(case=case, diagnosed=diagnosed, errors=tuple(errors), packs=plugins.packs)
+    return Analysis(case=case, diagnosed=diagnosed, errors=tuple(errors), packs=plugins.packs, topics=plugins.topics)
 
 
 def _run(rule: Rule, case: Case, errors: list[InternalError], strict: bool) -> Iterator[Verdict]:

@@ -242,6 +242,14 @@ class Half(NamedTuple):
     """Payload bytes of that segment."""
     stuck_frame: int | None
     """First frame of that segment."""
+    sums_right: int = 0
+    """Frames with right checksums, of those that were judged: SYNs, the first with payload, what was sent again."""
+    sums_wrong: int = 0
+    """Of them, frames with a wrong one that no offload explains."""
+    sums_partial: int = 0
+    """Of them, frames whose checksum holds what a kernel leaves for the NIC to complete."""
+    wrong_frames: tuple[int, ...] = ()
+    """The first four frames with a wrong checksum."""
 
 
 class Closing(NamedTuple):

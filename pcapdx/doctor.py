@@ -35,6 +35,10 @@ _PACKAGES = (
     ("jinja2", "HTML reports"),
     ("matplotlib", "time lines"),
     ("pyshark", "analyze --decode"),
+    ("rt", "attach to Request Tracker"),
+    ("python-redmine", "attach to Redmine"),
+    ("jira", "attach to Jira"),
+    ("keyring", "credentials of trackers from the keyring"),
     ("scapy", "live capture where neither tcpdump nor dumpcap is installed"),
 )
 

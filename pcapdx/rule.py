@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TypedDict
 
 from pcapdx.case import Case, View
+from pcapdx.chart import Chart
 from pcapdx.model import Confidence, Doubt, Evidence, Finding, NextStep, Proof, Severity, Subject, Topic, Verdict
 from pcapdx.values import dataclass
 
@@ -140,3 +141,5 @@ class TopicPage:
     """What of this topic the capture holds, in words ("3 DHCP exchanges"); None when nothing."""
     absent: str
     """Why nothing may be there, for the topics table ("not on a guest's tap")."""
+    chart: Callable[[View], Chart | None] | None = None
+    """The topic at a glance, for pages; None of a view where there is nothing to show."""

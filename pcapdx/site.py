@@ -29,6 +29,8 @@ class Network:
     """``isolated``, ``shared``, ``vpc`` or ``l2``."""
     redundant: bool = False
     dns: tuple[str, ...] = ()
+    mtu: int | None = None
+    """The MTU of its guests' NICs, as CloudStack 4.18 and later keeps it (``privatemtu``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,8 @@ class Site:
 _ADDRESSES = {"gateway", "dhcp_server", "ip", "ips", "secondary_ips", "dns", "servers", "addresses"}
 _CIDRS = {"cidr", "networks"}
 _TYPES = ("isolated", "shared", "vpc", "l2")
+LEAST_MTU, MOST_MTU = 68, 65535
+"""RFC 791."""
 
 T = TypeVar("T")
 
@@ -208,6 +212,8 @@ def _checked(key: str, value: Any, where: str) -> Any:
             raise SiteError(f"{where}: a MAC such as 02:00:4c:9f:00:0a is expected, not {value!r}") from None
     if key in ("vlan", "trunk_vlans", "native_vlan") and not 0 <= value <= 4094:
         raise SiteError(f"{where}: a VLAN id from 0 (untagged) to 4094 is expected, not {value}")
+    if key == "mtu" and not LEAST_MTU <= value <= MOST_MTU:
+        raise SiteError(f"{where}: an MTU from {LEAST_MTU} to {MOST_MTU} is expected, not {value}")
     if key == "type" and value not in _TYPES:
         raise SiteError(f"{where}: one of {', '.join(_TYPES)} is expected, not {value!r}")
     return value

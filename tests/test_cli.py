@@ -19,7 +19,10 @@ from tests.conftest import ROOT
 FAULTY = str(ROOT / "captures/dhcp-unknown-mac-bridge.pcap.gz")
 HEALTHY = str(ROOT / "captures/password-delivered-g1.pcap")
 PCAPDX = (sys.executable, "-m", "pcapdx")
-HEAVY = ("numpy", "numba", "matplotlib", "cryptography", "scapy", "jinja2", "dpkt", "h11")
+HEAVY = (
+    "numpy", "numba", "matplotlib", "cryptography", "scapy", "jinja2", "dpkt", "h11", "jira", "redminelib", "rt",
+    "requests", "httpx2", "keyring", "smtplib",
+)  # fmt: skip
 
 
 def run(*arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[bytes]":

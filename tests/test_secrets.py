@@ -10,8 +10,9 @@ import pytest
 from pcapdx.case import Case
 from pcapdx.diagnose import open_all, read_view
 from pcapdx.listing import FORMATS, render
-from pcapdx.report import decoded, html, json, ladder, markdown, passages, sarif, text, timeline
+from pcapdx.report import decoded, html, json, markdown, passages, sarif, text
 from pcapdx.report.document import document_of
+from pcapdx.report.pictures import pictures_of
 from pcapdx.site import Site
 from tests import labelled
 
@@ -41,11 +42,11 @@ def disguises(secret: str) -> Iterator[bytes]:
 
 def outputs(name: str) -> Iterator[tuple[str, str]]:
     """Everything that is written of a case, with what it is."""
-    document = document_of(labelled.analysis(name))
-    picture = ladder.draw(timeline.timeline_of(labelled.analysis(name)))
+    analysis = labelled.analysis(name)
+    document = document_of(analysis)
     yield "text", text.render(document)
     yield "JSON", json.render(document)
-    yield "HTML with time line", html.render(document, timeline=picture)
+    yield "HTML with pictures", html.render(document, pictures_of(analysis, document))
     yield "Markdown", markdown.render(document)
     yield "Jira", markdown.render(document, flavour=markdown.JIRA)
     yield "SARIF", sarif.render(document)

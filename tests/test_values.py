@@ -87,3 +87,37 @@ def test_arguments_are_checked() -> None:
         wrong("a")
     with pytest.raises(TypeError):
         wrong()
+
+
+@dataclass(slots=True)
+class Mixed:
+    """Of every kind: by place, with a default, made anew, by name only, worked out afterwards."""
+
+    first: int
+    second: str = "b"
+    third: list[int] = dataclasses.field(default_factory=list)
+    fourth: int = dataclasses.field(default=4, kw_only=True)
+    fifth: int = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fifth = self.first + self.fourth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Below(Single):
+    """Fields of its own and of the class above."""
+
+    size: int = 1
+
+
+def test_made_as_the_standard_library_makes_it() -> None:
+    one = Mixed(1, "x", fourth=5)
+    assert (one.first, one.second, one.third, one.fourth, one.fifth) == (1, "x", [], 5, 6)
+    assert one.third is not Mixed(1).third
+    assert Below(name="a") == Below(name="a", size=1) != Single(name="a")
+    wrong: Any = Mixed
+    for values, named in (((), {}), ((1, "b", [], 4), {}), ((1,), {"sixth": 6}), ((1,), {"first": 1})):
+        with pytest.raises(TypeError):
+            wrong(*values, **named)
+    replaced = dataclasses.replace(Below(name="a"), size=2)
+    assert (replaced.name, replaced.size) == ("a", 2)

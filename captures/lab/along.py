@@ -104,6 +104,13 @@ class TwoHosts:
         known = [(one.mac, self.network.ip(30 + n), one.name) for n, one in enumerate(self.guests)]
         self.router.dhcp(known)
 
+    @property
+    def other(self) -> Machine:
+        """The machine of the other network on the near host."""
+        if self._other is None:
+            raise LookupError("there is no other network")
+        return self._other[0]
+
     def talk(self) -> None:
         """Let the machines of the other network ping each other as long as the scenario runs."""
         if self._other:

@@ -54,14 +54,17 @@ def noting_filter(expression: str, interface: str) -> Step:
     """Convert to pcapng with the capture filter and the interface noted, as dumpcap does."""
 
     def step(path: Path) -> Path:
-        _, records = read(path)
+        header, records = read(path)
+        nano = header[:4] in (b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
+        units = 1_000_000_000 if nano else 1_000_000
         out = path.with_suffix(".pcapng")
-        options = _option(2, interface.encode()) + _option(11, b"\0" + expression.encode()) + _option(0, b"")
+        options = _option(9, b"\x09") if nano else b""
+        options += _option(2, interface.encode()) + _option(11, b"\0" + expression.encode()) + _option(0, b"")
         with out.open("wb") as file:
             file.write(_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
             file.write(_block(1, struct.pack("<HHI", 1, 0, 262144) + options))
             for seconds, fraction, size, data in records:
-                stamp = seconds * 1_000_000 + fraction
+                stamp = seconds * units + fraction
                 start = struct.pack("<5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(data), size)
                 file.write(_block(6, start + data + bytes(-len(data) % 4)))
         return out

@@ -52,6 +52,40 @@ def udp_checksum_spoiled(frame: bytes, port: int) -> bytes:
     return frame[:at] + struct.pack("!H", wrong) + frame[at + 2 :]
 
 
+def tcp_checksum_spoiled(frame: bytes, port: int, *, least: int = 0) -> bytes:
+    """The frame with a wrong TCP checksum, if it is TCP over IPv4 from this port and carries so many bytes at least."""
+    at = _tcp_from(frame, port)
+    if at is None or len(tcp_payload(frame)) < least:
+        return frame
+    return (
+        frame[: at + 16]
+        + struct.pack("!H", (struct.unpack_from("!H", frame, at + 16)[0] ^ 0x2400) or 1)
+        + frame[at + 18 :]
+    )
+
+
+def tcp_checksum_left(frame: bytes, port: int) -> bytes:
+    """The frame with no more than the pseudo-header's sum for a checksum, if it is TCP over IPv4 from this port.
+
+    A tag is passed over.
+    """
+    if frame[12:14] == b"\x81\x00":
+        return frame[:16] + tcp_checksum_left(frame[:12] + frame[16:], port)[12:]
+    at = _tcp_from(frame, port)
+    if at is None:
+        return frame
+    total = 6 + struct.unpack_from("!H", frame, 16)[0] - (at - 14) + sum(struct.unpack_from("!4H", frame, 26))
+    return frame[: at + 16] + struct.pack("!H", total % 0xFFFF) + frame[at + 18 :]
+
+
+def _tcp_from(frame: bytes, port: int) -> int | None:
+    """Where the TCP header is, if the frame is TCP over IPv4 from this source port."""
+    if frame[12:14] != b"\x08\x00" or frame[23] != 6:
+        return None
+    at = 14 + (frame[14] & 15) * 4
+    return at if struct.unpack_from("!H", frame, at)[0] == port else None
+
+
 def is_udp_from(frame: bytes, port: int) -> bool:
     """Whether the frame is UDP over IPv4 from this source port."""
     at = 14 + (frame[14] & 15) * 4

@@ -3,7 +3,11 @@
 Each instance has its own database and daemons in the namespace it switches for, ended by process with the scenario.
 """
 
-from captures.lab.namespaces import Namespace, Workspace, command, until
+import signal
+import subprocess
+import time
+
+from captures.lab.namespaces import Namespace, Workspace, command, end, until
 
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
@@ -22,8 +26,17 @@ class OpenVSwitch:
         where.spawn("ovsdb-server", str(database), f"--remote=p{self._socket}", "-vconsole:off", env=self._env)
         until(socket.exists, "ovsdb-server listens")
         self.vsctl("--no-wait", "init")
-        where.spawn("ovs-vswitchd", self._socket, "-vconsole:off", "--pidfile", env=self._env)
+        self._daemon = self._start()
         until(lambda: list(self._folder.glob("ovs-vswitchd.*.ctl")), "ovs-vswitchd runs")
+
+    def _start(self) -> subprocess.Popen[str]:
+        return self.ns.spawn("ovs-vswitchd", self._socket, "-vconsole:off", "--pidfile", env=self._env)
+
+    def restart(self, seconds: float) -> None:
+        """Kill the switch, and start it again so much later."""
+        end(self._daemon, signal.SIGKILL)
+        time.sleep(seconds)
+        self._daemon = self._start()
 
     def vsctl(self, *words: str) -> None:
         """Run ``ovs-vsctl`` against this instance and wait until it is done."""

@@ -7,6 +7,7 @@ two directions.
 
 import re
 from collections.abc import Iterator
+from struct import Struct
 
 from dissectors.tls.certificate import Certificate, parse
 from dissectors.tls.handshake import Party, Reaction, TlsHandshake, pair
@@ -45,7 +46,7 @@ Message = ClientHello | ServerHello | CertificateChain | Alert | HandshakeMessag
 
 _CHANGE_CIPHER, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT = 20, 21, 22, 23, 24
 _MAJOR_VERSION = 3
-_RECORD_HEADER = 5
+_HEADER = Struct(">BHH")
 _RECORD_TYPES = frozenset({_CHANGE_CIPHER, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT})
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE = 1, 2, 11
 _SSLV2_VERSIONS = frozenset({b"\x00\x02", b"\x03\x00", b"\x03\x01", b"\x03\x02", b"\x03\x03"})
@@ -87,8 +88,8 @@ def _records(cursor: Cursor) -> Iterator[Message]:
     ciphered = False
     while cursor.left and encrypted < _MOST_ENCRYPTED:
         start = cursor.at
-        header = cursor.take(_RECORD_HEADER, "TLS record header")
-        kind, version, length = header[0], int.from_bytes(header[1:3], "big"), int.from_bytes(header[3:], "big")
+        header = cursor.take(_HEADER.size, "TLS record header")
+        kind, version, length = _HEADER.unpack(header)
         if kind not in _RECORD_TYPES or header[1] != _MAJOR_VERSION or length > _MOST_RECORD_BYTES:
             raise Malformed("no TLS record", start)
         if kind == _DATA and encrypted and cursor.left < length:
@@ -125,21 +126,21 @@ def _is_hello(begin: bytes, length: int) -> bool:
 def _handshake_messages(cursor: Cursor, record_version: int) -> Iterator[Message]:
     """The whole messages at the cursor, which stays at the first that is not all there."""
     while cursor.left >= _HANDSHAKE_HEADER:
-        kind = cursor.peek(1)[0]
-        length = int.from_bytes(cursor.peek(_HANDSHAKE_HEADER)[1:], "big")
+        header = cursor.peek(_HANDSHAKE_HEADER)
+        kind, length = header[0], int.from_bytes(header[1:], "big")
         if length > _MOST_HANDSHAKE_BYTES:
             raise Malformed(f"handshake message of {length} bytes", cursor.at)
         if cursor.left < _HANDSHAKE_HEADER + length:
             return
         cursor.skip(_HANDSHAKE_HEADER, "handshake header")
-        body = cursor.sub(length, "handshake message")
         if kind == _CLIENT_HELLO:
-            yield client_hello(body, record_version)
+            yield client_hello(cursor.sub(length, "client hello"), record_version)
         elif kind == _SERVER_HELLO:
-            yield server_hello(body, record_version)
+            yield server_hello(cursor.sub(length, "server hello"), record_version)
         elif kind == _CERTIFICATE:
-            yield _chain(body)
+            yield _chain(cursor.sub(length, "certificate message"))
         else:
+            cursor.skip(length, "handshake message")
             yield HandshakeMessage(type=kind, bytes=length)
 
 

@@ -1,10 +1,14 @@
 """The two hello messages of TLS (RFC 8446, 4.1) and the client's in the form of SSL 2.0 (RFC 5246, E.2)."""
 
+from struct import Struct, unpack
+
 from dissectors.tls.messages import ClientHello, ServerHello
 from pcapdx.dissect import Cursor
 
 _SERVER_NAME, _ALPN, _SESSION_TICKET, _PRE_SHARED_KEY, _SUPPORTED_VERSIONS = 0, 16, 35, 41, 43
 _ENCRYPTED_CLIENT_HELLO = 0xFE0D
+_READ = frozenset({_SERVER_NAME, _ALPN, _SESSION_TICKET, _PRE_SHARED_KEY, _SUPPORTED_VERSIONS, _ENCRYPTED_CLIENT_HELLO})
+_TYPE_AND_LENGTH = Struct(">HH")
 _HOST_NAME = 0
 _RANDOM_BYTES = 32
 _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -75,13 +79,16 @@ def sslv2_hello(body: Cursor) -> ClientHello:
 
 
 def _extensions(body: Cursor) -> dict[int, Cursor]:
-    """Extensions by type, the first of each; none at all is how hellos ended before RFC 3546."""
+    """Those extensions that are read, by type, the first of each; none at all is how hellos ended before RFC 3546."""
     found: dict[int, Cursor] = {}
     if body.left:
         block = body.sub(body.u16("extensions length"), "extensions")
         while block.left:
-            kind = block.u16("extension type")
-            found.setdefault(kind, block.sub(block.u16("extension length"), "extension"))
+            kind, length = _TYPE_AND_LENGTH.unpack(block.take(_TYPE_AND_LENGTH.size, "extension type and length"))
+            if kind in _READ and kind not in found:
+                found[kind] = block.sub(length, "extension")
+            else:
+                block.skip(length, "extension")
     return found
 
 
@@ -110,4 +117,6 @@ def _protocols(extension: Cursor | None) -> tuple[str, ...]:
 
 
 def _numbers(numbers: Cursor) -> tuple[int, ...]:
-    return tuple(numbers.u16("number") for _ in range(numbers.left // 2))
+    """All that is left, two bytes a number."""
+    count = numbers.left // 2
+    return unpack(f">{count}H", numbers.take(2 * count, "numbers"))

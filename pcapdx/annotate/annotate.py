@@ -20,6 +20,7 @@ from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.needles import Needles
 from pcapdx.annotate.payload import Blanking, Payload, Read
 from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
+from pcapdx.annotate.seal import UNSEALED, seal
 from pcapdx.capture.records import Reader
 from pcapdx.capture.rotated import open_captures
 from pcapdx.case import View
@@ -57,6 +58,11 @@ class Settings:
     def overwrites(self) -> bool:
         """Some bytes are written over."""
         return self.mask or self.payload is not Payload.KEEP
+
+    @property
+    def sealed(self) -> bool:
+        """Whether what is written may say that its secrets are masked."""
+        return self.mask and not self.keep_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +212,12 @@ def _merge(
                     keep=keep[view.name],
                 )
             )
-        merge.write(file, points, summary_of(analysis, told))
+        about = summary_of(analysis, told)
+        merge.write(file, points, [about, UNSEALED] if settings.sealed else [about])
         if settings.mask:
             check(file, needles)
+        if settings.sealed:
+            seal(file)
     kept = [view.frames if keep[view.name] is None else len(keep[view.name] or ()) for view in views]
     again = sum(one.again for one in ledgers.values())
     commented = sum(map(len, remarks.values()))
@@ -253,6 +262,7 @@ def _write(
         vantage=vantage_text(view.vantage),
         keep_secrets=settings.keep_secrets,
         blank=settings.mask,
+        seal=settings.sealed,
     )
     with replacing(target) as file:
         with closing(opened(view)) as reader:
@@ -264,6 +274,8 @@ def _write(
                 copy.write(stretch)
         if settings.mask:
             check(file, needles)
+        if settings.sealed:
+            seal(file)
     told += _elsewhere(ledger.again)
     if copy.dropped_secrets:
         told += f" Decryption secrets left out: {copy.dropped_secrets}."

@@ -13,6 +13,7 @@ import numpy as np
 
 from pcapdx.annotate import blocks
 from pcapdx.annotate.blocks import Option
+from pcapdx.annotate.seal import UNSEALED, is_seal
 from pcapdx.capture.pcapng import BYTE_ORDERS
 from pcapdx.capture.pcapng_walk import (
     CUSTOM,
@@ -54,6 +55,8 @@ class Wishes:
     keep_secrets: bool = False
     blank: bool = True
     """Overwrite what blocks hold that are neither packets nor of a known kind (journals, custom blocks)."""
+    seal: bool = False
+    """Leave a place for a seal in the first section."""
 
 
 class Copy:
@@ -66,6 +69,7 @@ class Copy:
         self._header_bytes = 0
         """Of a classic pcap's records; 0 for pcapng."""
         self._number = 0
+        self._sections = 0
         self.homeless: list[str] = []
         """Comments for which a simple packet block has no place."""
         self.dropped_secrets = 0
@@ -88,9 +92,17 @@ class Copy:
         self._header_bytes = 24 if magic in (b"\x34\xcd\xb2\xa1", b"\xa1\xb2\xcd\x34") else 16
         told = stretch.facts.interfaces[-1]
         self._unit_ns = 10 ** (NANOSECONDS + told.resolution_exponent)
-        pairs: list[Option] = [*blocks.comments([self._wishes.section]), (blocks.APPLICATION, b"pcapdx")]
+        pairs: list[Option] = [*self._section_comments(), (blocks.APPLICATION, b"pcapdx")]
         self._file.write(blocks.section(pairs, self._order))
         self._file.write(blocks.interface(told.link_type, told.snap_length or 0, self._described(told), self._order))
+
+    def _section_comments(self) -> list[Option]:
+        """Ours on a section; the first one also has a place for the seal."""
+        texts = [self._wishes.section]
+        if self._wishes.seal and not self._sections:
+            texts.append(UNSEALED)
+        self._sections += 1
+        return blocks.comments(texts)
 
     def _described(self, told: Interface) -> list[Option]:
         resolution = bytes([-told.resolution_exponent])
@@ -176,8 +188,8 @@ class Copy:
         """What is written in place of a block without a packet; None for the block itself."""
         wishes, order = self._wishes, self._order
         if kind == SECTION:
-            pairs = [*options_of(block[24:-4], order), *blocks.comments([wishes.section])]
-            return (blocks.section(pairs, order),)
+            there = [(code, value) for code, value in options_of(block[24:-4], order) if not is_seal(value)]
+            return (blocks.section([*there, *self._section_comments()], order),)
         if kind == INTERFACE and len(block) >= 20:
             link_type, _, snap_length = struct.unpack_from(order + "HHI", block, 8)
             pairs = [one for one in options_of(block[16:-4], order) if one[0] != blocks.IF_DESCRIPTION]

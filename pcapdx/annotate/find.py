@@ -252,7 +252,7 @@ class Finding:
             fresh = talk.halves[side].scanned - OVERLAP - run.begin
             if talk.web is not None and fresh > 0:
                 run = Run(run.begin + fresh, run.data[fresh:], run.client, False)
-            found = (talk.finder or logins.texts)(run)
+            found = (talk.finder or logins.texts)(run._replace(fast=self._sieve.fast))
             for begin, end, kind in found:
                 self._note((flow, side), run, begin, end, kind)
         for side, half in talk.halves.items():

@@ -57,6 +57,8 @@ class Run(NamedTuple):
     """Sent to the server's port."""
     first: bool
     """The stream begins here."""
+    fast: bool = False
+    """Of a large capture, for which kernels are compiled."""
 
 
 Finder = Callable[[Run], Iterator[Found]]
@@ -83,7 +85,7 @@ def everything(run: Run) -> Iterator[Found]:
 
 def texts(run: Run) -> Iterator[Found]:
     """Values behind a telling name."""
-    yield from words.find(run.data)
+    yield from words.find(run.data, fast=run.fast)
 
 
 def chap(run: Run) -> Iterator[Found]:
@@ -105,7 +107,7 @@ def bind(run: Run) -> Iterator[Found]:
 
 def mysql(run: Run) -> Iterator[Found]:
     """The proof of the password in the login and after it, and passwords in statements."""
-    yield from words.find(run.data)
+    yield from words.find(run.data, fast=run.fast)
     if not run.client:
         return
     at = 0

@@ -46,9 +46,9 @@ class Merged:
     keep: frozenset[int] | None
 
 
-def write(file: BinaryIO, points: Sequence[Merged], section: str) -> None:
-    """Writes the merged file."""
-    pairs = [*blocks.comments([section]), (blocks.APPLICATION, b"pcapdx")]
+def write(file: BinaryIO, points: Sequence[Merged], remarks: Sequence[str]) -> None:
+    """Writes the merged file; ``remarks`` are the comments on it as a whole."""
+    pairs = [*blocks.comments(remarks), (blocks.APPLICATION, b"pcapdx")]
     file.write(blocks.section(pairs, ORDER))
     _names(file, points)
     known: dict[tuple[int, int], int] = {}

@@ -7,6 +7,8 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 
+from pcapdx.annotate.spots import Words
+
 Found = tuple[int, int, str]
 """Begin, end and kind."""
 
@@ -70,19 +72,37 @@ _HEADER_WORDS = (
 )
 
 
-def find(data: bytes) -> Iterator[Found]:
-    """The ranges of all that is behind such a name."""
-    lowered = data.lower()
-    if any(word in lowered for word in _HEADER_WORDS):
+_ALL = Words([*_HEADER_WORDS, *_WORDS])
+FEW = 1024
+"""So few bytes are searched before the kernel is called."""
+
+
+def find(data: bytes, *, fast: bool = False) -> Iterator[Found]:
+    """The ranges of all that is behind such a name; ``fast`` looks for the names by the compiled kernel."""
+    spots = _ALL.spots(data) if fast and len(data) > FEW else _one_by_one(data)
+    if any(spots[: len(_HEADER_WORDS)]):
         yield from _headers(data)
-    for word in _WORDS:
-        at, taken = lowered.find(word), 0
-        while at >= 0:
+    for places in spots[len(_HEADER_WORDS) :]:
+        taken = 0
+        for at in places:
             for kind, pattern in _PATTERNS if at >= taken else ():
                 if match := pattern.match(data, at):
                     yield match.start(1), match.end(1), kind
                     taken = match.end(1)
-            at = lowered.find(word, at + len(word))
+
+
+def _one_by_one(data: bytes) -> list[list[int]]:
+    """What the kernel gives, by searching for each word."""
+    lowered = data.lower()
+    found: list[list[int]] = []
+    for word in _ALL.words:
+        places: list[int] = []
+        at = lowered.find(word)
+        while at >= 0:
+            places.append(at)
+            at = lowered.find(word, at + 1)
+        found.append(places)
+    return found
 
 
 def _headers(data: bytes) -> Iterator[Found]:

@@ -95,8 +95,9 @@ class Feed:
         datagrams = np.where(rows["ip_protocol"] == TCP, rows["claims"] & ~self._payload_mask, rows["claims"])
         datagrams &= self._datagram_mask
         places = np.flatnonzero(datagrams)
-        for place, mask in zip(places.tolist(), datagrams[places].tolist(), strict=True):
-            self._read_datagram(Frame(rows[place].tobytes()), mask, data, claimed.starts[place])
+        packed = rows[places].tobytes()
+        for at, (place, mask) in enumerate(zip(places.tolist(), datagrams[places].tolist(), strict=True)):
+            self._read_datagram(Frame.at(packed, at), mask, data, claimed.starts[place])
         for index in claimed.ended:
             if index in self._streams:
                 self._finish(index, sides, over=True)
@@ -113,6 +114,7 @@ class Feed:
     def _keep_segments(self, rows: Array, wanted: Array, starts: list[int], data: memoryview) -> None:
         """Copies the payloads of TCP segments; column by column, for there may be very many."""
         kept = rows[wanted]
+        packed = kept.tobytes()
         columns = (
             kept[name].tolist()
             for name in (
@@ -138,7 +140,7 @@ class Feed:
             stream.claims |= claims & self._stream_mask
             payload = bytes(data[start + begin : start + end])
             side = stream.originator if first else stream.responder
-            side.add(Segment(kept, place, number, sequence, wire, payload))
+            side.add(Segment(packed, place, number, sequence, wire, payload))
             self._kept_bytes += len(payload)
 
     def _read_datagram(self, frame: Frame, mask: int, data: memoryview, start: int) -> None:

@@ -9,7 +9,6 @@ from dataclasses import field
 
 from pcapdx.dissect import End
 from pcapdx.frame import Frame
-from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
 MASK32 = 0xFFFF_FFFF
@@ -17,9 +16,9 @@ MASK32 = 0xFFFF_FFFF
 
 @dataclass(slots=True)
 class Segment:
-    """One segment with payload. Its frame stays a row of columns until a message needs it."""
+    """One segment with payload. Its frame is cut out of the packed rows of a block when a message needs it."""
 
-    rows: Array
+    rows: bytes
     place: int
     number: int
     sequence: int
@@ -36,7 +35,7 @@ class Segment:
     def frame(self) -> Frame:
         """The frame that carried it."""
         if self._frame is None:
-            self._frame = Frame(self.rows[self.place].tobytes())
+            self._frame = Frame.at(self.rows, self.place)
         return self._frame
 
 

@@ -5,10 +5,12 @@ conversation: one way the transit time adds to it, the other way it takes away, 
 besides which of the two captures was nearer to which end (after the four time stamps of RFC 5905, section 8).
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
+from pcapdx.path.admission import GROUP_BIT, UNKNOWN, UNTOLD, YES, admitted
 from pcapdx.path.trail import ARP, TCP, Trail, in_sample
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
@@ -26,7 +28,6 @@ MOST_ALIKE = 8
 """Packets alike that are paired in the order of their times, where nothing is there once."""
 LARGE_FRAME = 1522
 """Longer frames are of a jumbo network, or the kernel's own before it cuts or after it joins segments (GSO, GRO)."""
-GROUP_BIT = 1 << 40
 LINK_LOCAL = (0x0180C2, 0x01000C)
 """Groups that no switch passes on (IEEE 802.1Q, 8.6.3; Cisco's own)."""
 
@@ -50,10 +51,22 @@ class Clock:
 class Pair:
     """Rows of ``near`` and of ``far``, and what is the same in them. The names tell no direction."""
 
-    def __init__(self, near: Trail, far: Trail, *, between_hosts: bool = False, back: "Pair | None" = None) -> None:
+    def __init__(
+        self,
+        near: Trail,
+        far: Trail,
+        *,
+        between_hosts: bool = False,
+        back: "Pair | None" = None,
+        filters: Sequence[str] = (),
+        untagged: bool = False,
+    ) -> None:
         """``between_hosts``: both are NICs, so that machines of the far one's host are beyond it. ``back`` is the same
-        pair the other way round, where it is known.
+        pair the other way round, where it is known. ``filters`` are those that the far capture tells of, by interface;
+        ``untagged``: frames have no tags there.
         """
+        self._filters = tuple(filters)
+        self._tags_there = 0 if untagged else None if between_hosts else UNTOLD
         self._homes = far.homes if between_hosts else near.rows["eth_src"][:0]
         self.near, self.far = near, far
         here, there = _sampled(near, far) if back is None else (back.other_places, back.places)
@@ -164,8 +177,26 @@ class Pair:
     @cached_property
     def lost(self) -> Array:
         """Judged rows that the far capture does not have (a mask). Whether it should have is for the caller to say."""
-        lost: Array = self.judged & (self.there < 0)
+        lost: Array = self.judged & (self.there < 0) & self.admitted
         return lost
+
+    @cached_property
+    def admitted(self) -> Array:
+        """Rows that the far capture's filter lets pass (a mask).
+
+        Where the filter, or what it does to a row, is not known, kinds pass that were heard there.
+        """
+        rows, others = self.rows, self.others
+        if not any(self._filters):
+            return np.ones(len(rows), np.bool_)
+        tags = np.where(rows["inner_vlan"] >= 0, 2, np.where((rows["vlan"] > 0) | (rows["priority"] == 1), 1, 0))
+        if self._tags_there is not None:
+            tags = np.full(len(rows), self._tags_there)
+        verdict = admitted(self._filters, rows, tags)
+        kinds = np.unique(others["protocol"] * 65536 + others["service"])
+        heard = np.isin(rows["protocol"] * 65536 + rows["service"], kinds)
+        passes: Array = (verdict == YES) | ((verdict == UNKNOWN) & heard)
+        return passes
 
     @cached_property
     def fresh(self) -> Array:

@@ -17,6 +17,8 @@ MOST_HOPS = 24
 """Rows of the table: those that lost most, then the busiest."""
 INSIDE_OUT = (Role.TAP, Role.BRIDGE, Role.VLAN, Role.ANY, Role.NIC, Role.BOND, Role.TRUNK, Role.ROUTER)
 """From a guest outwards: the order where nothing else tells."""
+UNTAGGED = (Role.TAP, Role.BRIDGE, Role.VLAN, Role.ROUTER)
+"""Where frames have no tags."""
 SERVICES = {
     (UDP, 67): "DHCP", (UDP, 547): "DHCPv6", (UDP, 53): "DNS", (TCP, 53): "DNS", (UDP, 123): "NTP", (TCP, 22): "SSH",
     (TCP, 80): "HTTP", (TCP, 443): "HTTPS", (TCP, 8080): "HTTP 8080", (TCP, 8250): "agent", (TCP, 2049): "NFS",
@@ -54,7 +56,15 @@ class Hop:
 class Route:
     """Captures along a path: their trails by time, pairs of them, and the table of hops."""
 
-    def __init__(self, names: Sequence[str], roles: Sequence[Role | None], trails: Sequence[Trail]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        roles: Sequence[Role | None],
+        trails: Sequence[Trail],
+        filters: Sequence[Sequence[str]] = (),
+    ) -> None:
+        """``filters``: what each capture tells of its filters, by interface ("" for none)."""
+        self._filters = tuple(filters) or tuple(() for _ in names)
         self.names = tuple(names)
         self.roles = tuple(roles)
         self.trails = tuple(trails)
@@ -65,7 +75,14 @@ class Route:
         if (near, far) not in self._pairs:
             wires = all(role is not None and role.is_wire for role in (self.roles[near], self.roles[far]))
             back = self._pairs.get((far, near))
-            self._pairs[near, far] = Pair(self.trails[near], self.trails[far], between_hosts=wires, back=back)
+            self._pairs[near, far] = Pair(
+                self.trails[near],
+                self.trails[far],
+                between_hosts=wires,
+                back=back,
+                filters=self._filters[far],
+                untagged=self.roles[far] in UNTAGGED,
+            )
         return self._pairs[near, far]
 
     @cached_property

@@ -31,6 +31,7 @@ TRAIL_COLUMNS = (
     Column("vni", "i8", "VXLAN/GENEVE network identifier or GRE key, -1 without"),
     Column("vlan", "i4", "outermost VLAN id, 0 untagged or only a priority tag"),
     Column("inner_vlan", "i4", "second VLAN id, -1 without"),
+    Column("priority", "i2", "1 when its outermost tag is a priority tag (id 0)"),
     Column("protocol", "i4", "IP protocol; -1 ARP, -2 RARP, -3 anything else"),
     Column("service", "i4", "port of the side that was asked, 0 without ports"),
     Column("sport", "i4", "source port"),
@@ -148,6 +149,7 @@ def _rows(frames: Array) -> Array:
     rows["asks"] = frames["from_originator"]
     rows["vlan"] = np.where(frames["tag0_tci"] >= 0, frames["tag0_tci"] & 0xFFF, 0)
     rows["inner_vlan"] = np.where(frames["tag1_tci"] >= 0, frames["tag1_tci"] & 0xFFF, -1)
+    rows["priority"] = (frames["tag0_tci"] >= 0) & (rows["vlan"] == 0)
     ethertype, version = frames["ethertype"], frames["ip_version"]
     link = np.select([ethertype == 0x0806, ethertype == 0x8035], [ARP, RARP], OTHER)
     rows["protocol"] = np.where(version > 0, frames["ip_protocol"], link)

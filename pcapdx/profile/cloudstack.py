@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
 from pcapdx.errors import SiteError
-from pcapdx.site import Console, Guest, Management, Network, Public, Router, Site, Storage
+from pcapdx.site import LEAST_MTU, MOST_MTU, Console, Guest, Management, Network, Public, Router, Site, Storage
 from pcapdx.values import dataclass
 
 KEY, SECRET = "CLOUDSTACK_KEY", "CLOUDSTACK_SECRET"
@@ -132,6 +132,7 @@ def _network(one: Record, routers: Sequence[Record]) -> Network:
         dhcp_server=server if _is_address(server) else "",
         type=kind,
         redundant=redundant,
+        mtu=_mtu(one.get("privatemtu")),
         dns=tuple(address for address in dns if _is_address(address or "")),  # type: ignore[misc] # None is no address
     )
 
@@ -193,6 +194,12 @@ def _vlan(text: Any) -> int | None:
     if words == "untagged":
         return 0
     return int(words) if words.isdecimal() and int(words) <= 4094 else None
+
+
+def _mtu(told: Any) -> int | None:
+    """``privatemtu`` of a network (4.18 and later), a number or its digits."""
+    words = str(told or "")
+    return int(words) if words.isdecimal() and LEAST_MTU <= int(words) <= MOST_MTU else None
 
 
 def _first(found: Sequence[Record], field: str) -> str | None:

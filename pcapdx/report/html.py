@@ -1,9 +1,18 @@
-"""The report as one self-contained HTML file: no network, no script, readable on a phone and on paper."""
+"""The report as one self-contained HTML file: no network, readable without script, on a phone and on paper.
 
+The one script it has (``page.js``: fold, filter, sort, copy) is named to the browser by its digest, so that no other
+runs, whatever a capture holds.
+"""
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from pcapdx.report.document import Document
 from pcapdx.report.escape import plain
+from pcapdx.report.pictures import Pictures
 from pcapdx.report.words import (
     MOST_IN_FULL,
     MOST_IN_SHORT,
@@ -30,18 +39,22 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 MOST_ANOMALIES = 60
+MOST_CONSEQUENCES = 24
+MARK = "pcapdx; secrets are never in a report"
+"""In the page's head, so that it can be told from any other page."""
 
 
-def render(document: Document, *, timeline: str = "", ladder: str = "", decoded: str = "") -> str:
-    """The whole page; ``timeline`` and ``ladder`` are SVG elements by :mod:`pcapdx.report.ladder` and
-    :mod:`pcapdx.report.passages`, ``decoded`` Wireshark's trees.
-    """
+def render(document: Document, pictures: Pictures | None = None, *, decoded: str = "") -> str:
+    """The whole page; ``decoded`` are Wireshark's trees."""
     from markupsafe import Markup
 
+    pictures = pictures or Pictures()
     grave, remarks = roots(document)
+    script = _script()
     template = _environment().get_template("page.html.j2")
     return template.render(
         document=document,
+        mark=MARK,
         headline=headline(document),
         several=len(document.captures) > 1,
         sources_differ=sources_differ(document),
@@ -54,11 +67,20 @@ def render(document: Document, *, timeline: str = "", ladder: str = "", decoded:
         transits=transits(document),
         path_limits=path_limits(document),
         masked=masked(document),
-        ladder=Markup(ladder),
+        ladder=Markup(pictures.ladder),
+        charts=[(one.title, one.legend, Markup(one.svg)) for one in pictures.charts],
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         most_anomalies=MOST_ANOMALIES,
+        most_consequences=MOST_CONSEQUENCES,
         decoded=decoded,
-        timeline=Markup(timeline),  # drawn by us, its words escaped by matplotlib
+        timeline=Markup(pictures.timeline),  # drawn by us, its words escaped by matplotlib
     )
+
+
+@cache
+def _script() -> str:
+    return files("pcapdx.report").joinpath("page.js").read_text(encoding="utf-8")
 
 
 def _environment() -> "Environment":

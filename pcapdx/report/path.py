@@ -135,7 +135,7 @@ def _what(case: Case, route: Route, place: int, at: int) -> str:
     """As its dissector words it, or its kind."""
     row = route.trails[place].rows[at : at + 1]
     number = int(row["number"][0])
-    labels = [_label(one) for one in case.views[place].all_messages() if one.number == number]
+    labels = [_label(one) for one in case.views[place].all_messages if one.number == number]
     return next((label for label in labels if label), kinds_of(row)[0])
 
 

@@ -232,7 +232,7 @@ def _broken(text: str, width: int, glue: str) -> list[str]:
     """
     lines: list[str] = []
     line: list[str] = []
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(text.strip()):
         while line and len("".join(line)) + len(word.rstrip()) + len(glue) > width:
             ends = (place for place in range(len(line), 0, -1) if line[place - 1].rstrip().endswith(_OPERATORS))
             cut = next(ends, len(line))

@@ -132,6 +132,10 @@ SIDE_COLUMNS = (
     Column("rst_frame", "i4", "first RST"),
     Column("rst_ns", "i8", "first RST"),
     Column("syn_frames", "i4", "frames of the first eight SYN segments", (8,)),
+    Column("sums_right", "i4", "of the frames whose checksum is judged, those with right ones"),
+    Column("sums_wrong", "i4", "those with a wrong one"),
+    Column("sums_partial", "i4", "those whose checksum was left to the NIC (offload)"),
+    Column("wrong_frames", "i4", "the first four with a wrong one", (4,)),
 )
 
 TALKER_COLUMNS = (

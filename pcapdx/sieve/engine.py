@@ -97,9 +97,16 @@ class Sieve:
         rows = frames[places]
         sizes = np.ascontiguousarray(rows["end_offset"])
         ends = np.cumsum(sizes)
-        data = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-        self._kernel(gather)(block.data, block.records["offset"][places], sizes, data)
-        return Claimed(rows, (ends - sizes).tolist(), data.data, ended)
+        offsets = block.records["offset"][places]
+        if self.fast:
+            data = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+            compiled(gather)(block.data, offsets, sizes, data)
+            gathered = data.data
+        else:  # byte by byte takes plain Python as long as all of the sweep
+            view = block.data.data
+            pairs = zip(offsets.tolist(), sizes.tolist(), strict=True)
+            gathered = memoryview(b"".join(view[begin : begin + size] for begin, size in pairs))
+        return Claimed(rows, (ends - sizes).tolist(), gathered, ended)
 
     def run(self, reader: Reader) -> Iterator[Claimed]:
         """Sees a whole capture. Where it is large, reading and sweeping go on in a thread of their own while the caller

@@ -6,6 +6,7 @@ might be too small and is called again from there.
 
 from typing import Any, NamedTuple
 
+from pcapdx.sieve.checksums import count_checksum, is_telling
 from pcapdx.sieve.claims import ETHERTYPES, Claims, claim_datagram, claim_fragment, claim_stream, claim_tags, thin_out
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.flows import FIN, RST, TCP, count_flow, find_flow, is_over
@@ -97,7 +98,10 @@ def sweep(data: Any, records: Array, frames: Array, listed: Lists, first: int, t
             else:
                 side = 1 - int(row["from_originator"])
                 sender, receiver = sides[2 * index + side], sides[2 * index + 1 - side]
+                resent = int(sender["retransmissions"])
                 fresh = count_flow(row, sender, receiver)
+                if is_telling(row, sender, resent):
+                    count_checksum(data, start, row, sender)
                 if row["ip_protocol"] == TCP:
                     mask |= claim_stream(
                         data, start, row, flows[index], sender, receiver, masks, settings, claims.samples

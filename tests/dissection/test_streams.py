@@ -14,7 +14,7 @@ ROWS["number"] = np.arange(1, 65)
 
 def segment(place: int, sequence: int, payload: bytes, wire_bytes: int | None = None) -> Segment:
     """A segment in frame ``place`` + 1."""
-    return Segment(ROWS, place, place + 1, sequence & 0xFFFFFFFF, wire_bytes or len(payload), payload)
+    return Segment(ROWS.tobytes(), place, place + 1, sequence & 0xFFFFFFFF, wire_bytes or len(payload), payload)
 
 
 def together(base: int, *segments: Segment) -> Assembled:

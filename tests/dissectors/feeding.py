@@ -60,7 +60,7 @@ def half(ip: str, port: int, **columns: Any) -> Half:
     quiet: dict[str, Any] = {
         name: None if name.endswith(("_ns", "_frame")) or name in ("mac", "mss") else 0 for name in Half._fields
     }
-    return Half(**{**quiet, "ip": ip, "port": port, "syn_frames": (), **columns})
+    return Half(**{**quiet, "ip": ip, "port": port, "syn_frames": (), "wrong_frames": (), **columns})
 
 
 def flow(

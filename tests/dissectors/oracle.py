@@ -101,7 +101,7 @@ def dissect(capture: Path) -> Dissected:
 def ours(view: View) -> Facts:
     """What the dissectors say, in tshark's words."""
     facts: dict[int, dict[str, Any]] = defaultdict(dict)
-    for seen in view.all_messages():
+    for seen in view.all_messages:
         if seen.frame.outer_dport == LINUX_VXLAN:
             continue  # tshark takes this port for something else unless told
         for group, found in _told(seen):

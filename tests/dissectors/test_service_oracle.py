@@ -43,7 +43,7 @@ def tshark(path: Path, show: str, *fields: str) -> Facts:
 
 def told(view: View, *kinds: type) -> Iterator[tuple[int, str, str]]:
     """(frame, field, value) of what our dissectors say."""
-    for seen in view.all_messages():
+    for seen in view.all_messages:
         message = seen.message
         if not isinstance(message, kinds):
             continue

@@ -22,6 +22,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
             {
                 "id": NETWORK, "name": "web", "type": "Isolated", "cidr": "10.1.1.0/24", "gateway": "10.1.1.1",
                 "broadcasturi": "vlan://1204", "vlan": "1204", "redundantrouter": True, "dns1": "10.1.1.1",
+                "publicmtu": 1500, "privatemtu": 1450,
             },
             {
                 "id": "n2", "name": "common", "type": "Shared", "cidr": "10.7.0.0/22", "gateway": "10.7.0.1",

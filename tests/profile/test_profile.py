@@ -71,6 +71,7 @@ def test_the_api_fills_a_profile(tmp_path: Path) -> None:
     web, common, overlay = site.network
     assert (web.name, web.cidr, web.vlan, web.type) == ("web", "10.1.1.0/24", 1204, "isolated")
     assert (web.redundant, web.dhcp_server, web.dns) == (True, "", ("10.1.1.1",))
+    assert (web.mtu, common.mtu) == (1450, None)
     assert (common.type, common.vlan, common.dhcp_server) == ("shared", 0, "10.7.0.9")
     assert (overlay.type, overlay.vlan) == ("l2", None)
     assert site.guest == (

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pcapdx.report import html, ladder, passages, svg, timeline
+from pcapdx.report import html, ladder, lanes, passages, svg
 from pcapdx.report.document import Document
+from pcapdx.report.pictures import pictures_of
 from pcapdx.report.words import headline
 from tests import labelled
 from tests.report.hostile import STRINGS, poisoned
@@ -41,8 +42,8 @@ STYLES = """() => [...document.querySelectorAll('body *')]
 
 
 def page_of(name: str, document: Document | None = None) -> str:
-    picture = ladder.draw(timeline.timeline_of(labelled.analysis(name)))
-    return html.render(document or labelled.document(name), timeline=picture)
+    document = document or labelled.document(name)
+    return html.render(document, pictures_of(labelled.analysis(name), document))
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +93,8 @@ def test_page_is_whole_and_fits(name: str, width: int, browser: "Browser", tmp_p
     assert not seen.complaints
     assert seen.evaluate("document.documentElement.scrollWidth") <= width
     assert seen.page.locator("h1").inner_text().rstrip(".") == headline(labelled.document(name)).rstrip(".")
-    assert seen.page.locator("script").count() == 0
-    assert seen.page.locator("figure svg").count() == 1
+    assert seen.page.locator("script").count() == 1
+    assert seen.page.locator("figure svg").count() >= 2
 
 
 WIDE = """[...document.querySelectorAll('main *')].filter(one => !one.closest('.scroll')
@@ -108,7 +109,8 @@ def test_hostile_strings_run_nothing(browser: "Browser", tmp_path: Path) -> None
     seen = opened(browser, tmp_path, page_of("password-retry-storm", document), PHONE)
     assert seen.asked == [seen.page.url]
     assert not seen.complaints
-    assert seen.page.locator("script, img, iframe, form, a").count() == 0
+    assert seen.page.locator("img, iframe, form, a").count() == 0
+    assert seen.page.locator("script").count() == 1  # the page's own
     assert seen.evaluate("document.documentElement.scrollWidth") <= PHONE, seen.evaluate(WIDE)
 
 
@@ -144,7 +146,9 @@ def test_page_can_be_heard(name: str, browser: "Browser", tmp_path: Path) -> Non
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
-    assert (seen.page.locator("figure svg[role=img]").get_attribute("aria-label") or "").startswith("Time line of")
+    pictures = [one.get_attribute("aria-label") or "" for one in seen.page.locator("figure svg[role=img]").all()]
+    assert pictures[0].startswith("Time line of")
+    assert all(len(words) > 20 for words in pictures)
     tables = seen.page.locator("table").count()
     assert seen.page.locator("table thead th[scope=col]").count() >= 2 * tables
     for region in seen.page.locator(".scroll").all():
@@ -172,7 +176,7 @@ def test_contrast(name: str, browser: "Browser", tmp_path: Path) -> None:
     assert len(found) > 20
     for tag, words, ink, paper in found:
         assert contrast(ink, paper) >= CONTRAST, f"{tag} {words!r}: {ink} on {paper}"
-    for ink in (svg.INK, svg.SOFT, ladder.EVIDENCE, passages.SEEN, passages.MISSED):
+    for ink in (svg.INK, svg.SOFT, ladder.EVIDENCE, passages.SEEN, passages.MISSED, lanes.DONE, lanes.FAILED):
         assert contrast(f"rgb{tuple(bytes.fromhex(ink[1:]))}", "rgb(255, 255, 255)") >= CONTRAST
 
 
@@ -187,7 +191,7 @@ def test_contrast_is_wcag() -> None:
 def test_labels_of_the_time_line_do_not_touch(name: str, browser: "Browser", tmp_path: Path) -> None:
     """No text of the drawing stands on another, as the browser draws them with its own fonts, and none is cut off."""
     seen = opened(browser, tmp_path, page_of(name), DESK)
-    boxes = seen.evaluate("""() => [...document.querySelectorAll('figure svg text')].map(e => {
+    boxes = seen.evaluate("""() => [...document.querySelector('figure svg').querySelectorAll('text')].map(e => {
       const b = e.getBoundingClientRect(); return [e.textContent, b.left, b.top, b.right, b.bottom]; })""")
     left, right = seen.evaluate("""() => {
       const b = document.querySelector('figure svg').getBoundingClientRect(); return [b.left, b.right]; }""")
@@ -198,3 +202,69 @@ def test_labels_of_the_time_line_do_not_touch(name: str, browser: "Browser", tmp
         for other, *against in boxes[place + 1 :]:
             apart = box[2] <= against[0] or against[2] <= box[0] or box[3] <= against[1] + 3 or against[3] <= box[1] + 3
             assert apart, f"{text!r} touches {other!r}"
+
+
+def test_axe_finds_nothing(browser: "Browser", tmp_path: Path) -> None:
+    """Deque's accessibility checks: structure, names, contrast, with script and its buttons."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for name in CASES:
+        found = axe.run(opened(browser, tmp_path, page_of(name), DESK).page)
+        assert not found.violations_count, found.generate_report()
+
+
+def test_another_script_does_not_run(browser: "Browser", tmp_path: Path) -> None:
+    """Only the page's own, by its digest; a string that came to be one would not."""
+    page = page_of(CASES[0]).replace("</main>", "<script>document.title = 'taken'</script></main>")
+    seen = opened(browser, tmp_path, page, DESK)
+    assert seen.page.title() != "taken"
+    assert seen.page.locator("button.fold").count() > 3
+
+
+def test_fold(browser: "Browser", tmp_path: Path) -> None:
+    """A heading hides what is below it, and shows it again; paper shows it in any case."""
+    page = opened(browser, tmp_path, page_of(CASES[0]), DESK).page
+    button, table = page.get_by_role("button", name="Topics"), page.locator("table.topics")
+    assert button.get_attribute("aria-expanded") == "true"
+    button.click()
+    assert not table.is_visible()
+    assert button.get_attribute("aria-expanded") == "false"
+    page.emulate_media(media="print")
+    assert table.is_visible()
+    page.emulate_media(media="screen")
+    button.click()
+    assert table.is_visible()
+
+
+def test_sort(browser: "Browser", tmp_path: Path) -> None:
+    page = opened(browser, tmp_path, page_of(CASES[0]), DESK).page
+    states = page.locator("table.topics tbody td.state")
+    before = states.all_inner_texts()
+    for order, expected in (("ascending", sorted(before)), ("descending", sorted(before, reverse=True))):
+        page.locator("table.topics").get_by_role("button", name="state").click()
+        assert states.all_inner_texts() == expected
+        assert page.locator("table.topics th[aria-sort]").get_attribute("aria-sort") == order
+
+
+def test_filter(browser: "Browser", tmp_path: Path) -> None:
+    page = opened(browser, tmp_path, page_of(CASES[0]), DESK).page
+    rows = page.locator("table.topics tbody tr")
+    every = rows.count()
+    page.get_by_role("searchbox").fill("console proxy")
+    assert [row.inner_text().split("\t")[0] for row in rows.all() if row.is_visible()] == ["console proxy tls"]
+    assert page.locator("h1").is_visible()
+    page.get_by_role("searchbox").fill("")
+    assert sum(row.is_visible() for row in rows.all()) == every
+
+
+def test_copy(browser: "Browser", tmp_path: Path) -> None:
+    """The clipboard gets the very text of the filter."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    path = tmp_path / "report.html"
+    path.write_text(page_of(CASES[0]), encoding="utf-8")
+    page = context.new_page()
+    page.goto(path.as_uri())
+    wanted = page.locator("code.command").first.inner_text()
+    page.locator("button.copy").first.click()
+    page.get_by_text("Copied").first.wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == wanted
+    context.close()

@@ -57,7 +57,7 @@ def test_every_time_line_is_a_page_at_most(name: str) -> None:
         verdicts = [one.finding for one in diagnosed.findings]
         cited = [piece for one in verdicts for piece in one.evidence if piece.frames]
         cited += [piece for one in diagnosed.proofs for piece in one.evidence if piece.frames]
-        assert not cited or all(len(view.all_messages()) == 0 or not view.flows.having(set()) for view in
+        assert not cited or all(len(view.all_messages) == 0 or not view.flows.having(set()) for view in
                                 labelled.analysis(name).case.views)  # fmt: skip
         return
     assert 0 < len(line.events) <= MOST_EVENTS
@@ -65,7 +65,7 @@ def test_every_time_line_is_a_page_at_most(name: str) -> None:
     pieces = labelled.analysis(name).diagnosed.diagnoses[0].root.finding.evidence if not _evident(line) else ()
     frames = {number for piece in pieces if piece.capture == line.capture for number in piece.frames}
     # what is proved by frames that no dissector reads (bare TCP segments) is drawn by what went on around them
-    assert _evident(line) or not frames & {one.number for one in view.all_messages()}
+    assert _evident(line) or not frames & {one.number for one in view.all_messages}
     assert len({one.frame for one in line.events}) == len(line.events)
 
 

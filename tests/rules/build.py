@@ -32,6 +32,21 @@ def plugins() -> Plugins:
     return load()
 
 
+def along(folder: Path, *points: tuple[str, Role, "Tape"], site: Site | None = None) -> Analysis:
+    """What pcapdx makes of several captures, in the order of the path: (name, role, tape) of each."""
+    arguments = []
+    for name, role, tape in points:
+        path = folder / f"{name}.pcap"
+        wrpcap(str(path), sorted(tape.packets, key=lambda one: float(one.time)), linktype=1)
+        arguments.append(CaptureArgument(name=name, role=role, path=str(path), named=True))
+    return analyze(arguments, plugins(), site=site, strict=True)
+
+
+def codes(analysis: Analysis) -> set[str]:
+    """Codes of everything that was found."""
+    return {one.finding.code for one in analysis.diagnosed.findings}
+
+
 class Tape:
     """A capture in the making."""
 

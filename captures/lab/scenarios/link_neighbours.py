@@ -249,3 +249,14 @@ def nic_cables_right_peer_off(lab: Lab) -> None:
     host, macs = _two_networks(lab, swapped=False)
     _record_both(lab, host, macs, "192.168.110.1", "192.168.110.77")
     lab.shows("arp.opcode == 1 && arp.dst.proto_ipv4 == 192.168.110.77", 5)
+
+
+@scenario
+def nic_cables_swapped_quiet_target(lab: Lab) -> None:
+    """As nic-cables-swapped; the host asks for a storage server that nobody else asks for, so that it says nothing on
+    the wire where it is. Two others of its network do."""
+    host, macs = _two_networks(lab, swapped=True)
+    _record_both(lab, host, macs, "192.168.110.20")
+    lab.shows(f"arp.opcode == 1 && eth.src == {macs['eth0']}", 5)
+    lab.hides("arp.src.proto_ipv4 == 192.168.110.20")
+    lab.fault("HYP009", "arp")

@@ -28,7 +28,7 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.path import every_leg
+from pcapdx.rules.definitions.path import Leg, every_leg
 from pcapdx.rules.definitions.windows import TWO_PATHS
 from pcapdx.rules.definitions.wording import cite, duration
 
@@ -42,6 +42,8 @@ def check(case: Case) -> Iterator[Finding]:
         clock, names = leg.pair.clock, frozenset((leg.near.name, leg.far.name))
         if clock is None or clock.spread_ns < SPREAD_NS or clock.matched < TWO_PATHS or names in told:
             continue
+        if any(spread < SPREAD_NS for spread in _by_way(leg)):
+            continue  # a clock that moves does so both ways: packets wait, or the way is long
         told.add(names)
         found = np.flatnonzero(leg.pair.there >= 0)
         there = leg.pair.there[found]
@@ -67,6 +69,16 @@ def check(case: Case) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+def _by_way(leg: Leg) -> Iterator[int]:
+    """From the 5th to the 95th percentile of the differences of each way, where enough packets went it."""
+    found = np.flatnonzero(leg.pair.there >= 0)
+    deltas = leg.pair.others["ts_ns"][leg.pair.there[found]] - leg.rows["ts_ns"][found]
+    for senders in (leg.pair.from_near, leg.pair.from_far):
+        one_way = deltas[np.isin(leg.rows["eth_src"][found], senders)]
+        if len(one_way) >= TWO_PATHS:
+            yield int(np.percentile(one_way, 95) - np.percentile(one_way, 5))
 
 
 RULE = Rule(

@@ -4,6 +4,7 @@ from dissectors.rfb import RfbSession
 from pcapdx.case import View
 from pcapdx.model import Topic
 from pcapdx.rule import TopicPage
+from pcapdx.rules.console_proxy_tls.chart import progress
 from pcapdx.rules.console_proxy_tls.consoles import consoles, handshakes, pages
 
 
@@ -24,4 +25,5 @@ TOPIC = TopicPage(
     title="Console proxy",
     seen=seen,
     absent="nobody spoke with a console proxy, as far as names and paths tell",
+    chart=progress,
 )

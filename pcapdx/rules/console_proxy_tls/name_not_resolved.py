@@ -28,6 +28,8 @@ from collections.abc import Iterator, Sequence
 from dissectors.dns import DnsExchange
 from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
+from pcapdx.path.admission import address, packet
+from pcapdx.path.trail import UDP
 from pcapdx.rule import Rule
 from pcapdx.rules.console_proxy_tls import steps
 from pcapdx.rules.console_proxy_tls.consoles import why_name
@@ -72,7 +74,8 @@ def _outcome(view: View, one: DnsExchange) -> str | None:
     if one.transport == "tcp" or frame.flow < 0 or view.flows.at(frame.flow).responder.packets:
         return None
     waited = view.remains_ns(frame.ts_ns) >= ANSWER
-    return "no answer" if waited and hears(view, frame.eth_src, one.vlan) else None
+    answer = packet(UDP, src=address(one.server), dst=address(one.client), sport=frame.dport, dport=frame.sport)
+    return "no answer" if waited and hears(view, frame.eth_src, one.vlan, answer=answer) else None
 
 
 def _finding(view: View, client: str, name: str, failed: Sequence[tuple[DnsExchange, str]]) -> Finding:

@@ -11,10 +11,13 @@ import numpy as np
 from dissectors.arp import ArpExchange
 from pcapdx.case import Binding, View
 from pcapdx.dissect import Flow, Half
-from pcapdx.frame import Segment, ip_words, segment_of
+from pcapdx.frame import Segment, ip_words, mac_int, segment_of
+from pcapdx.path.admission import address, packet
+from pcapdx.path.trail import ARP
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import ARP_AFTER, ARP_RETRY, ARP_SPREAD, ARP_TRIES
+from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
 
@@ -51,7 +54,12 @@ class ArpDead:
 
 def arp_dead(view: View) -> Iterator[ArpDead]:
     """Every (asker, target) that is ARP-DEAD; probes (sender 0.0.0.0) are not asked for and so left out."""
-    return (one for one in arp_silent(view) if hears(view, one.asker_mac, one.vlan, one.vni))
+    return (one for one in arp_silent(view) if hears(view, one.asker_mac, one.vlan, one.vni, answer=_answer(one)))
+
+
+def _answer(one: ArpDead) -> Array:
+    """What its target would say."""
+    return packet(ARP, src=address(one.target_ip), dst=address(one.asker_ip), eth_dst=mac_int(one.asker_mac))
 
 
 @once_a_view

@@ -82,12 +82,12 @@ def passing_neighbour(case: Case, leg: Leg, mac: int) -> tuple[View, str] | None
         if view is leg.near or view.vantage.role is not Role.TAP:
             continue
         for one in view.talkers:
-            if one.sent and one.mac in heard and _one_network(leg.near, mac_of(mac), view, one.mac):
+            if one.sent and one.mac in heard and one_network(leg.near, mac_of(mac), view, one.mac):
                 return view, one.mac
     return None
 
 
-def _one_network(view: View, mac: str, other_view: View, other: str) -> bool:
+def one_network(view: View, mac: str, other_view: View, other: str) -> bool:
     """By the network in CloudStack's MACs, or as both ask for one gateway."""
     if network_id(mac) is not None and network_id(mac) == network_id(other):
         return True

@@ -7,8 +7,12 @@ shows traffic in that direction.
 from collections.abc import Mapping
 from dataclasses import field
 
+import numpy as np
+
 from pcapdx.case import View
+from pcapdx.path.admission import NO, UNKNOWN, YES, admitted
 from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
@@ -21,6 +25,15 @@ SMALLEST_SNAP_LENGTH = 18
 def filters(view: View) -> tuple[str, ...]:
     """The capture filters the file tells of (pcapng if_filter); classic pcap never tells."""
     return tuple(dict.fromkeys(one.filter for one in view.capture.interfaces if one.filter))
+
+
+def filter_admits(view: View, packet: Array, vlan: int | None) -> int:
+    """NO, UNKNOWN or YES: whether what is to be expected would have passed this capture's filter; YES without one.
+
+    ``packet`` is a row of :func:`~pcapdx.path.admission.packet`, ``vlan`` its tag, 0 without.
+    """
+    every = [one.filter or "" for one in view.capture.interfaces]
+    return int(admitted(every, packet, np.array([int(bool(vlan))]))[0]) if any(every) else YES
 
 
 def filter_hides_tags(expression: str) -> bool:
@@ -52,18 +65,26 @@ def tags_expected(view: View) -> bool | None:
     return role.is_wire
 
 
-def hears(view: View, mac: str | None, vlan: int | None = None, vni: int | None = None) -> bool:
+def hears(
+    view: View, mac: str | None, vlan: int | None = None, vni: int | None = None, *, answer: Array | None = None
+) -> bool:
     """Whether frames *to* this MAC would be in the capture: only then is a missing answer a missing answer.
 
-    One unicast frame to it proves it. Without one, an unfiltered capture does when it shows both directions for
-    somebody else in the VLAN, or, at the guest's own tap, anything that others sent.
+    One unicast frame to it proves it. Without one, a capture does when it shows both directions for somebody else in
+    the VLAN, or, at the guest's own tap, anything that others sent. The filter must admit the ``answer`` that is to be
+    expected, as far as both are known.
     """
     here = _heard(view).get((vlan, vni))
     if here is None:
         return False
+    verdict = UNKNOWN if answer is None and filters(view) else YES
+    if answer is not None:
+        verdict = filter_admits(view, answer, vlan)
+    if verdict == NO:
+        return False
     if mac in here.receivers:
         return True
-    if filters(view):
+    if verdict == UNKNOWN:
         return False
     at_its_end = view.vantage.role in (Role.TAP, Role.ROUTER) and not view.vantage.inferred
     if at_its_end or any(one.link_type in COOKED for one in view.capture.interfaces):

@@ -66,10 +66,12 @@ class Leg:
 def legs(view: View) -> Mapping[Way, Leg]:
     """Every leg of the capture, in order of appearance."""
     found: dict[Way, Leg] = {}
-    for one in view.all_messages():
+    for one in view.all_messages:
         frame = one.frame
+        if not frame.tunnel:
+            continue
         src, dst = frame.outer_src, frame.outer_dst
-        if not frame.tunnel or src is None or dst is None:
+        if src is None or dst is None:
             continue
         way = Way(src=src, dst=dst, tunnel=frame.tunnel, port=frame.outer_dport, vni=frame.vni)
         leg = found.setdefault(way, Leg())

@@ -19,7 +19,6 @@ from pcapdx.path.pair import Pair, is_group
 from pcapdx.path.trail import ARP, ICMP, TCP, UDP
 from pcapdx.rules.definitions.local import is_local, owners
 from pcapdx.rules.definitions.memo import once_a_path
-from pcapdx.rules.definitions.observable import filters
 from pcapdx.rules.definitions.windows import TWO_PATHS
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.sieve.columns import Array
@@ -54,17 +53,9 @@ class Leg:
         self.rows = pair.rows
         self._case = case
 
-    @cached_property
-    def _lost(self) -> Array:
-        lost = self.pair.lost
-        if filters(self.far):
-            kinds = np.unique(self.pair.others["protocol"] * 65536 + self.pair.others["service"])
-            lost = lost & np.isin(self.rows["protocol"] * 65536 + self.rows["service"], kinds)
-        return lost
-
     def fate(self, chosen: Array) -> Fate:
         """What became of the chosen rows (a mask)."""
-        return Fate(lost=self.rows[chosen & self._lost], passed=self.rows[chosen & (self.pair.there >= 0)])
+        return Fate(lost=self.rows[chosen & self.pair.lost], passed=self.rows[chosen & (self.pair.there >= 0)])
 
     @cached_property
     def group(self) -> Array:

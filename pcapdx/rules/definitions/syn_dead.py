@@ -13,6 +13,7 @@ from pcapdx.case import View
 from pcapdx.dissect import Flow
 from pcapdx.flowtable import TCP, among
 from pcapdx.frame import Segment, segment_of
+from pcapdx.path.admission import address, packet
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import RESET_WITHIN, SYN_AFTER, SYN_SPREAD, SYN_TRIES
@@ -57,9 +58,15 @@ def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = Fa
             and tries.last_ns - tries.first_ns >= SYN_SPREAD
             and _waited(view, tries)
             and (even_if_worked or not tries.worked)
-            and hears(view, tries.client_mac, tries.vlan)
+            and hears(view, tries.client_mac, tries.vlan, answer=_answer(tries))
         ):
             yield tries
+
+
+def _answer(tries: Tries) -> Array:
+    """What the service would say."""
+    client = tries.flows[0].originator.port
+    return packet(TCP, src=address(tries.server), dst=address(tries.client), sport=tries.port, dport=client)
 
 
 def _waited(view: View, tries: Tries) -> bool:

@@ -4,6 +4,7 @@ from dissectors.dhcp import DhcpExchange
 from pcapdx.case import View
 from pcapdx.model import Topic
 from pcapdx.rule import TopicPage
+from pcapdx.rules.dhcp.chart import clients
 
 
 def seen(view: View) -> str | None:
@@ -12,4 +13,4 @@ def seen(view: View) -> str | None:
     return f"{count} DHCP exchange{'s' if count > 1 else ''}" if count else None
 
 
-TOPIC = TopicPage(topic=Topic.DHCP, title="DHCP", seen=seen, absent="no DHCP message")
+TOPIC = TopicPage(topic=Topic.DHCP, title="DHCP", seen=seen, absent="no DHCP message", chart=clients)

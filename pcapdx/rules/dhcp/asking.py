@@ -13,14 +13,18 @@ from pcapdx.case import View
 from pcapdx.dissect import Seen
 from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Severity
+from pcapdx.path.admission import NO, packet
+from pcapdx.path.trail import UDP
 from pcapdx.rules.definitions.leases import bindings_by_mac
 from pcapdx.rules.definitions.memo import once_a_view
-from pcapdx.rules.definitions.observable import hears
+from pcapdx.rules.definitions.observable import filter_admits, hears
 from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES, SECOND
 from pcapdx.values import dataclass
 
 STILL_ALIVE = 60 * SECOND
 """A server that answered somebody so shortly before is taken to be there still; longer ago, it may have died."""
+DHCP_ANSWERED = packet(UDP, sport=67, dport=68)
+"""What every answer looks like."""
 PAUSE = 2 * SECOND
 """Clients repeat after three or four seconds; they answer an OFFER at once."""
 NO_LEASE = ("0.0.0.0", "169.254.", "fe80:")
@@ -116,7 +120,9 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
         discovers = sorted((one for one in every if since is None or one.ts_ns > since), key=lambda one: one.ts_ns)
         waited = [one for one in discovers if view.remains_ns(one.ts_ns) >= DHCP_ANSWER]
         enough = len(waited) >= DHCP_TRIES and waited[-1].ts_ns - waited[0].ts_ns >= DHCP_SPREAD
-        heard = hears(view, mac, vlan, vni)
+        if filter_admits(view, DHCP_ANSWERED, vlan) == NO:
+            continue
+        heard = hears(view, mac, vlan, vni, answer=DHCP_ANSWERED)
         # one or two at a restart of dnsmasq are noise, so a few count only with a sight of the other direction
         cut = any(one.message.type_unknown for one in discovers)
         if not (enough or (since is None and heard and len(waited) > 1)):

@@ -31,6 +31,8 @@ from pcapdx.case import View
 from pcapdx.dissect import Seen
 from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.path.admission import packet
+from pcapdx.path.trail import ICMPV6
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import SECOND
@@ -57,7 +59,8 @@ def check(view: View) -> Iterator[Finding]:
         vni = segment[2] if segment[2] >= 0 else None
         network = _network(view, segment[0], networks)
         known = view.site.guest_of(mac) is not None or len(view.site.network) == len(networks)
-        if len(waited) < SOLICITATIONS or network is None or not known or not hears(view, mac, segment[0], vni):
+        heard = hears(view, mac, segment[0], vni, answer=packet(ICMPV6))
+        if len(waited) < SOLICITATIONS or network is None or not known or not heard:
             continue
         yield RULE.finding(
             subject=Subject(mac=mac, vlan=segment[0]),

@@ -35,6 +35,7 @@ from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import DHCP_ANSWER
 from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.rules.dhcp import steps
+from pcapdx.rules.dhcp.asking import DHCP_ANSWERED
 
 TRIES, RENEWALS = 2, 3
 
@@ -56,7 +57,7 @@ def check_selecting(view: View) -> Iterator[Finding]:
         if len(requests) < TRIES or any(one.acks or one.naks for one in exchanges):
             continue
         offered = [one for exchange in boots for one in exchange.offers]
-        if not offered and not hears(view, mac, vlan, vni):
+        if not offered and not hears(view, mac, vlan, vni, answer=DHCP_ANSWERED):
             continue
         server = boots[0].chosen_server
         yield SELECTING.finding(
@@ -86,7 +87,7 @@ def check_renewing(view: View) -> Iterator[Finding]:
         if len(requests) < RENEWALS or any(one.answered for one in exchanges):
             continue
         server = requests[0].frame.dst
-        if not hears(view, mac, vlan):
+        if not hears(view, mac, vlan, answer=DHCP_ANSWERED):
             continue
         yield RENEWING.finding(
             subject=Subject(mac=mac, vlan=vlan, server=server),

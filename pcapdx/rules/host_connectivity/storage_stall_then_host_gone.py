@@ -45,7 +45,7 @@ OTHERS = 2
 def check(view: View) -> Iterator[Finding]:
     """One finding a host."""
     told: set[str | None] = set()
-    for flow in view.flows.where(ports=(NFS, ISCSI)):
+    for flow in view.flows.where(ports=(NFS, ISCSI), sent_again=REPETITION):
         host, storage = flow.originator, flow.responder
         if host.mac in told or host.retransmissions < REPETITION or not storage.packets or not host.last_ns:
             continue

@@ -4,7 +4,8 @@ What it does
 ------------
 Holds what the switch port says of itself by LLDP or CDP against the port that the site profile plans for this NIC
 (``[[uplink]]`` with ``name``, ``switch`` and ``port``). Without a plan, from captures of two NICs of one host: what a
-NIC asks for in vain speaks at the other NIC, among broadcasts of that very network.
+NIC asks for in vain speaks at the other NIC, among broadcasts of that very network. Where it says nothing there either
+(nobody on that wire asks it), broadcasts of two of its neighbours make it a warning.
 
 Why it matters
 --------------
@@ -66,13 +67,33 @@ def check_path(case: Case) -> Iterator[Finding]:
         for dead in arp_silent(asking):
             if is_guest(dead.asker_mac) or is_local(asking, dead.asker_mac) is False or not dead.retried:
                 continue
-            if not speaks(hearing, dead.target_ip, dead.vlan, dead.vni, 0):
+            heard = speaks(hearing, dead.target_ip, dead.vlan, dead.vni, 0)
+            if not heard and not _only_there(asking, hearing, dead):
                 continue
             at_home = {one.ip for one in asking.bindings if _near(one.ip, dead.target_ip)} - {dead.asker_ip}
             frames = () if at_home else _of_network(hearing, dead)
             if len(frames) >= BURST:
-                yield _elsewhere(asking, hearing, dead, frames)
+                yield _elsewhere(asking, hearing, dead, frames, heard=heard)
                 break
+
+
+def _only_there(asking: View, hearing: View, dead: ArpDead) -> bool:
+    """The host itself asks at one NIC, two others of that network are at the other one, and the question is not: the
+    two NICs are on different wires, and the network is on the second.
+    """
+    if is_local(asking, dead.asker_mac) is not True or any(one.mac == dead.asker_mac for one in hearing.talkers):
+        return False
+    if any(one.ip == dead.asker_ip for one in hearing.bindings):
+        return False
+    others = {
+        one.mac
+        for one in hearing.bindings
+        if one.vlan == dead.vlan
+        and _near(one.ip, dead.target_ip)
+        and is_local(hearing, one.mac) is not True
+        and not is_guest(one.mac)
+    }
+    return len(others) > 1
 
 
 def _near(ip: str, other: str) -> bool:
@@ -91,13 +112,15 @@ def _of_network(view: View, dead: ArpDead) -> tuple[int, ...]:
     )
 
 
-def _elsewhere(asking: View, hearing: View, dead: ArpDead, frames: tuple[int, ...]) -> Finding:
+def _elsewhere(asking: View, hearing: View, dead: ArpDead, frames: tuple[int, ...], *, heard: bool) -> Finding:
+    whom = "it among other broadcasts" if heard else "other machines"
     return RULE.finding(
         subject=Subject(name=asking.name),
-        confidence=Confidence.LIKELY,
+        severity=Severity.ERROR if heard else Severity.WARNING,
+        confidence=Confidence.LIKELY if heard else Confidence.POSSIBLE,
         summary=(
-            f"{asking.name} asks for {dead.target_ip} in vain ({in_vlan(dead.vlan)}), and {hearing.name} hears it "
-            "among other broadcasts of that network: the cables or the names of the two NICs are swapped."
+            f"{asking.name} asks for {dead.target_ip} in vain ({in_vlan(dead.vlan)}), and {hearing.name} hears {whom} "
+            "of that network: the cables or the names of the two NICs are swapped."
         ),
         evidence=(
             cite(asking, dead.frames, f"{dead.asker_ip} asks for {dead.target_ip}; no reply"),
@@ -106,7 +129,15 @@ def _elsewhere(asking: View, hearing: View, dead: ArpDead, frames: tuple[int, ..
         filter=f"arp.dst.proto_ipv4 == {dead.target_ip} || arp.src.proto_ipv4 == {dead.target_ip}",
         first_ns=dead.first_ns,
         last_ns=dead.last_ns,
-        alternatives=("the two captures are of different hosts", "one network is on both NICs on purpose"),
+        alternatives=(
+            "the two captures are of different hosts",
+            "one network is on both NICs on purpose",
+            *(
+                ()
+                if heard
+                else (f"{dead.target_ip} is switched off: then its neighbours are missing at {asking.name}",)
+            ),
+        ),
         next_steps=(
             NextStep(
                 where="this host",

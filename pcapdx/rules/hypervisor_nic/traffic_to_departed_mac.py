@@ -32,7 +32,7 @@ from pcapdx.dissect import Seen
 from pcapdx.frame import mac_text
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.local import from_here, is_local, told_by_padding
+from pcapdx.rules.definitions.local import from_here, is_local, remote_talkers, told_by_padding
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
 from pcapdx.rules.definitions.wording import cite, duration, in_vlan, listed
@@ -55,9 +55,11 @@ def check(view: View) -> Iterator[Finding]:
 def _departed(view: View) -> Iterator[Finding]:
     if not told_by_padding(view) and not any(one.out or one.into for one in view.talkers):
         return  # no frame tells which side it came from
+    if not remote_talkers(view):
+        return  # what comes in for it must come from somebody who is elsewhere
     sent: dict[tuple[int, int], tuple[list[Seen[object]], list[Seen[object]]]] = {}
     received: dict[tuple[int, int], list[Seen[object]]] = {}
-    for one in view.all_messages():
+    for one in view.all_messages:
         if one.frame.vni >= 0:
             continue
         here = from_here(view, one.frame)

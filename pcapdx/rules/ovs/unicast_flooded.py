@@ -104,7 +104,7 @@ def _pairs(view: View) -> Mapping[Pair, Between]:
         moments = [one for one in (near.first_ns, near.last_ns, far.first_ns, far.last_ns) if one is not None]
         numbers = tuple(one for one in (near.first_frame, far.last_frame) if one is not None)
         add(near.mac, far.mac, near.packets + far.packets, min(moments), max(moments), numbers)
-    for one in view.all_messages():
+    for one in view.all_messages:
         frame = one.frame
         if frame.flow < 0 and frame.vni < 0:
             add(mac_text(frame.eth_src_int), frame.eth_dst, 1, one.ts_ns, one.ts_ns, (one.number,))

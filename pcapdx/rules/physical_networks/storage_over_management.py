@@ -41,6 +41,8 @@ PORTS = (2049, 3260)
 def check(view: View) -> Iterator[Finding]:
     """One finding a host and storage server."""
     told: set[tuple[str | None, str | None]] = set()
+    if not view.site.storage.networks and not _in_two_networks(view):
+        return
     for flow in view.flows.where(ports=PORTS):
         host, storage = flow.originator, flow.responder
         ends = host.ip, storage.ip
@@ -52,6 +54,14 @@ def check(view: View) -> Iterator[Finding]:
         if why is not None:
             told.add(ends)
             yield _finding(view, flow, why)
+
+
+def _in_two_networks(view: View) -> bool:
+    """Whether any MAC has addresses in two VLANs, which is what tells without a profile."""
+    vlans: dict[str, set[int]] = {}
+    for bound in view.bindings:
+        vlans.setdefault(bound.mac, set()).add(bound.vlan)
+    return any(len(of_one) > 1 for of_one in vlans.values())
 
 
 def _why(view: View, flow: Flow) -> str | None:

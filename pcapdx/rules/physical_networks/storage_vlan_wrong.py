@@ -47,7 +47,7 @@ def check(view: View) -> Iterator[Finding]:
         if within(one.dead.asker_ip, view.site.storage.networks) or is_storage(view, one.dead.target_ip, one.vlan):
             yield _untagged(view, one)
     told: set[str | None] = set()
-    for flow in view.flows.where(ports=PORTS):
+    for flow in view.flows.where(ports=PORTS, sent_again=REPETITION):
         vm = _taken_by(view, flow)
         other = _served_meanwhile(view, flow) if vm is not None else None
         if vm is not None and other is not None and flow.originator.mac not in told:

@@ -4,6 +4,7 @@ from pcapdx.case import View
 from pcapdx.model import Topic
 from pcapdx.rule import TopicPage
 from pcapdx.rules.definitions.wording import listed
+from pcapdx.rules.vlan_trunk.chart import lives
 
 MOST_NAMED = 8
 
@@ -23,4 +24,5 @@ TOPIC = TopicPage(
     title="VLANs and trunks",
     seen=seen,
     absent="no tagged frame; capture a trunk's NIC to see tags",
+    chart=lives,
 )

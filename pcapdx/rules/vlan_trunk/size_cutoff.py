@@ -3,7 +3,10 @@
 What it does
 ------------
 With captures at two points: finds a length L such that five or more packets above it are lost between them, none above
-it arrives, and none of twenty or more up to L is lost.
+it arrives, and none of twenty or more up to L is lost. With one capture: finds that full-size segments of two
+connections or more between the same ends are sent again and again, never acknowledged, while both ends live, smaller
+packets pass and no router says that they are too big; of a single connection, or where the snap length hides whether
+the checksums are right, it is a remark.
 
 Why it matters
 --------------
@@ -28,15 +31,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pcapdx.case import Case
-from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
+from dissectors.metadata import MetadataExchange
+from pcapdx.case import Case, View
+from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.path import Fate, Leg, ip_of, is_ip, legs
-from pcapdx.rules.definitions.windows import BURST, TWO_PATHS
+from pcapdx.rules.definitions.stuck import bounds, numbers, stuck
+from pcapdx.rules.definitions.windows import BURST, REPETITION, TWO_PATHS
+from pcapdx.rules.definitions.wording import cite, times
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
 ETHERNET, TAG, ICMP_HEADERS = 14, 4, 28
+FULL = 1514
+"""The longest frame without a tag where the MTU is 1500."""
+CONNECTIONS = 2
+"""One may stall for a reason of its own."""
 TELLING = 576
 """A cut below the smallest MTU of IPv4 hosts is something else (RFC 791)."""
 
@@ -57,6 +67,56 @@ def check(case: Case) -> Iterator[Finding]:
         cut = size_cut(leg)
         if cut is not None:
             yield _finding(leg, cut)
+
+
+def check_one(view: View) -> Iterator[Finding]:
+    """VLAN017 from one capture: one finding a sender and receiver."""
+    metadata = {one.flow.index for one in view.exchanges(MetadataExchange)}  # what stalls of it has its own name
+    for (sender, receiver), every in stuck(view).items():
+        members = [one for one in every if one.flow.index not in metadata]
+        if not members:
+            continue
+        first = members[0]
+        flow, several = first.flow, len(members) >= CONNECTIONS
+        whole = any(one.sender.sums_right + one.sender.sums_partial >= REPETITION for one in members)
+        sure = several and whole
+        size = min(one.sender.stuck_bytes for one in members)
+        most = max(one.sender.stuck_retransmissions for one in members)
+        begin, end = bounds(members)
+        yield RULE.finding(
+            subject=Subject(vlan=flow.vlan or None, ip=flow.originator.ip, server=flow.responder.ip),
+            severity=Severity.WARNING if sure else Severity.INFO,
+            confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
+            summary=(
+                f"Full-size segments ({size:,} bytes) from {sender} to {receiver} die on {len(members)} "
+                f"connection{'s' if several else ''}, sent again {times(most)}, while smaller packets pass: "
+                "something on the way takes no packets of that length."
+            ),
+            evidence=(cite(view, numbers(members), f"segments of {size:,} bytes and more, never acknowledged"),),
+            filter=f"tcp.len >= {size} && ip.src == {sender} && ip.dst == {receiver}",
+            first_ns=begin,
+            last_ns=end,
+            alternatives=(
+                "plain loss, which hits small packets as well: a ping of each length tells",
+                "a firewall that drops by content: then the same length passes with another",
+            ),
+            limits=(
+                "one capture does not tell where on the way they are lost",
+                *(() if whole else ("the segments are cut, so that wrong checksums would not show",)),
+            ),
+            next_steps=(
+                NextStep(
+                    where=f"{sender}",
+                    command=f"for n in 1472 1372 548; do ping -qc 3 -M do -s $n {receiver}; done; tracepath {receiver}",
+                    meaning="the first lost and the last answered: the path's MTU is below 1500 bytes",
+                ),
+                NextStep(
+                    where=f"each bridge, bond, tunnel and switch port between {sender} and {receiver}",
+                    command="ip -d link | grep mtu; show interfaces | include MTU|giants",
+                    meaning="an MTU that leaves no room for a tag (4 bytes) or VXLAN (50): that is the place",
+                ),
+            ),
+        )
 
 
 def size_cut(leg: Leg) -> Cut | None:
@@ -95,10 +155,18 @@ def _finding(leg: Leg, cut: Cut) -> Finding:
         filter=f"ip.len >= {cut.lost}" + "".join(f" && ip.addr == {one}" for one in ends),
         first_ns=int(lost["ts_ns"][0]),
         last_ns=int(lost["ts_ns"][-1]),
-        alternatives=("a filter that looks into long packets only",),
+        alternatives=(*_for_the_tag(cut), "a filter that looks into long packets only"),
         limits=leg.limits,
         next_steps=steps(leg, cut),
     )
+
+
+def _for_the_tag(cut: Cut) -> tuple[str, ...]:
+    """Where the tag alone makes the frames too long."""
+    longer = ETHERNET + TAG
+    if not cut.fate.lost["vlan"][0] or not cut.passed + longer <= FULL < cut.lost + longer <= FULL + TAG:
+        return ()
+    return (f"a port that takes {FULL} bytes and not the {TAG} more of a tag: {cut.lost} bytes untagged would pass",)
 
 
 def steps(leg: Leg, cut: Cut) -> tuple[NextStep, ...]:
@@ -130,6 +198,7 @@ RULE = Rule(
     name="size-cutoff",
     topic=Topic.VLAN_TRUNK,
     severity=Severity.ERROR,
+    check=check_one,
     check_path=check,
     explains=CONSEQUENCES,
 )

@@ -1,0 +1,42 @@
+"""The kernel that looks for telling words finds what a plain search finds, compiled and not."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcapdx.annotate import words
+from pcapdx.annotate.spots import MOST_HITS, Words, spot
+
+telling = st.sampled_from([*words._WORDS, *words._HEADER_WORDS]).flatmap(
+    lambda word: st.sampled_from(
+        [word, word.upper(), word.title(), word[:-1], word + b"=value&", word + b": value\r\n"]
+    )
+)
+texts = st.lists(telling | st.binary(max_size=12), max_size=30).map(b"".join)
+
+
+@settings(deadline=None)
+@given(texts)
+def test_kernel_finds_what_a_search_finds(data: bytes) -> None:
+    expected = words._one_by_one(data)
+    assert words._ALL.spots(data, kernel=spot) == expected
+    assert words._ALL.spots(data) == expected
+
+
+@settings(deadline=None)
+@given(texts)
+def test_compiled_and_plain_give_the_same(data: bytes) -> None:
+    data += bytes(words.FEW)
+    assert list(words.find(data, fast=True)) == list(words.find(data))
+
+
+@pytest.mark.parametrize("count", [MOST_HITS - 1, MOST_HITS, 3 * MOST_HITS])
+def test_more_hits_than_one_call_takes(count: int) -> None:
+    assert Words([b"ab", b"b"]).spots(b"aB" * count) == [
+        [2 * at for at in range(count)],
+        [2 * at + 1 for at in range(count)],
+    ]
+
+
+def test_nothing() -> None:
+    assert Words([b"ab"]).spots(b"") == [[]]
