@@ -32,4 +32,4 @@ COMMON = _all("""
     rst fin tls ssl sni vnc ssh nfs mtu lan wan vpn tag tags cut drop lost loop lease offer ping table rules
     grep awk sed cat tail head host virsh ovs ofctl dev show link add del mask
 """)
-"""Words that stay, too, so that no pseudonym is one: they stand in sentences and commands."""
+"""Words that no pseudonym may be, for they stand in sentences and commands."""
