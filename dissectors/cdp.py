@@ -152,4 +152,5 @@ DISSECTOR = Dissector(
     layer=Layer.LINK,
     llc_saps=frozenset({_SNAP[0]}),
     sample=Sample(first=4, every_ns=_MINUTE),
+    names=frozenset({"device", "system_name"}),
 )

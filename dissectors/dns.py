@@ -310,4 +310,5 @@ DISSECTOR = Dissector(
     sample=_SAMPLE,
     pair=pair,
     exchanges=(DnsExchange,),
+    names=frozenset({"questions.name", "records.name", "records.value"}),
 )

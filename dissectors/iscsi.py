@@ -121,4 +121,5 @@ DISSECTOR = Dissector(
     stream_bytes=8192,
     pair=pair,
     exchanges=(IscsiSession,),
+    names=frozenset({"initiator", "target"}),
 )

@@ -229,4 +229,5 @@ DISSECTOR = Dissector(
     layer=Layer.LINK,
     ethertypes=frozenset({0x88CC}),
     sample=Sample(first=4, every_ns=_MINUTE),
+    names=frozenset({"system_name"}),
 )

@@ -179,6 +179,13 @@ def pair(traffic: Traffic) -> Iterator[MetadataExchange]:
             )
 
 
+def withheld(message: object) -> str | None:
+    """A body of which anything but the digest was left out."""
+    if not isinstance(message, MetadataAnswer) or message.status // 100 != 2 or message.text is not None:
+        return None
+    return "metadata answer" if message.digest is not None else None
+
+
 DISSECTOR = Dissector(
     name="metadata",
     spec="CloudStack systemvm/debian/var/www/html/latest/.htaccess",
@@ -187,6 +194,7 @@ DISSECTOR = Dissector(
     refine=refine,
     pair=pair,
     exchanges=(MetadataExchange,),
+    withheld=withheld,
     secrets={
         "digest": "user-data and keys are never kept; the digest is salted anew in each process",
         "text": "kept only where the whole body is an IPv4 address, a UUID or an instance name",

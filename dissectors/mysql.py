@@ -173,6 +173,11 @@ def _first(conversation: Conversation, kind: type[M]) -> Seen[M] | None:
     return next((one for one in conversation.seen if isinstance(one.message, kind)), None)
 
 
+def withheld(message: object) -> str | None:
+    """The proof of a password."""
+    return "database login" if isinstance(message, MysqlLogin) and message.user and not message.tls else None
+
+
 DISSECTOR = Dissector(
     name="mysql",
     spec="MySQL client/server protocol, connection phase",
@@ -184,5 +189,7 @@ DISSECTOR = Dissector(
     stream_sample=Sample(first=128, every_ns=1_000_000_000, by_ends=False, stream_key_bytes=0),
     pair=pair,
     exchanges=(MysqlSession,),
+    withheld=withheld,
     secrets={"MysqlLogin.user": "the proof of the password that follows is never kept"},
+    names=frozenset({"user", "database"}),
 )

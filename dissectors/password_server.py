@@ -235,6 +235,11 @@ def _meant(request: PasswordRequest, answer: PasswordAnswer | None, port: int) -
     return port in _PORTS and (request.kind is not PasswordKind.NONE or (request.wget and request.target == "/"))
 
 
+def withheld(message: object) -> str | None:
+    """A password that was delivered."""
+    return "password" if isinstance(message, PasswordAnswer) and message.kind is AnswerKind.PASSWORD else None
+
+
 DISSECTOR = Dissector(
     name="password_server",
     spec="CloudStack systemvm/debian/opt/cloud/bin/passwd_server_ip.py",
@@ -243,5 +248,6 @@ DISSECTOR = Dissector(
     refine=refine,
     pair=pair,
     exchanges=(PasswordExchange,),
+    withheld=withheld,
     secrets={"digest": "the password itself is never kept; the digest is salted anew in each process"},
 )

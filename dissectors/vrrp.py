@@ -91,6 +91,12 @@ def _is_carp(cursor: Cursor) -> bool:
     return len(head) == 4 and head[0] == 0x21 and head[3] == _CARP_WORDS and wire - cursor.at == _CARP_BYTES
 
 
+def withheld(message: object) -> str | None:
+    """A password in clear."""
+    plain = isinstance(message, Vrrp) and message.version == 2 and message.authentication == 1
+    return "VRRP password" if plain else None
+
+
 DISSECTOR = Dissector(
     name="vrrp",
     spec="RFC 9568",
@@ -99,5 +105,6 @@ DISSECTOR = Dissector(
     layer=Layer.TRANSPORT,
     ip_protocols=frozenset({_VRRP, _AH}),
     sample=Sample(first=16, every_ns=_SECOND),
+    withheld=withheld,
     secrets={"authentication": "the kind alone is kept; a password in clear stays in the packet"},
 )

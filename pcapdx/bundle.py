@@ -15,6 +15,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from pcapdx.annotate.annotate import Settings, Written, annotate
+from pcapdx.annotate.payload import Payload
+from pcapdx.anonymize.plain import Plain
 from pcapdx.diagnose import Analysis, Progress
 from pcapdx.digest import digests_of
 from pcapdx.errors import PcapdxError
@@ -42,8 +44,10 @@ def bundle(
     *,
     site: Site | None = None,
     progress: Progress | None = None,
+    payload: Payload = Payload.KEEP,
+    disguise: Plain | None = None,
 ) -> tuple[Analysis, list[Written]]:
-    """Writes the zip ``output``; secrets are always masked.
+    """Writes the zip ``output``; secrets are always masked. ``disguise`` made the arguments, where there is one.
 
     Raises PcapdxError for a ticket that cannot name a folder, CaptureError, and LeakError where a secret would be left.
     """
@@ -52,9 +56,12 @@ def bundle(
     with tempfile.TemporaryDirectory() as folder:
         # one capture makes one file, several make a folder of them
         target = Path(folder) / ("evidence.pcapng" if len({one.name for one in arguments}) == 1 else "evidence")
-        settings = Settings(evidence_only=True)
+        disguise = disguise or Plain(arguments=tuple(arguments), site=site)
+        settings = Settings(evidence_only=True, payload=payload, pseudonyms=disguise.hides)
         analysis, written = annotate(arguments, plugins, target, settings, site=site, progress=progress)
-        document = _nameless(document_of(analysis, digests_of(arguments)))
+        disguise.like_original(analysis)
+        digests = disguise.renamed(digests_of(disguise.originals if disguise.hides else arguments))
+        document = _nameless(disguise.shown(document_of(analysis, digests)))
         files = [
             *_reports(analysis, document),
             *((f"evidence/{one.path.name}", one.path.read_bytes()) for one in written),

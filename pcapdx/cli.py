@@ -7,9 +7,9 @@ result is partial. The report goes to standard output, words for people to stand
 import gc
 import os
 import sys
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,34 +17,14 @@ from pcapdx import __version__
 from pcapdx.attach.command import attach
 from pcapdx.compiled import before_compiling
 from pcapdx.errors import PcapdxError
+from pcapdx.options import disguise_of, disguise_options, payload_of, payload_option, report_options, write
+from pcapdx.profile.command import site
 
 if TYPE_CHECKING:
     from pcapdx.diagnose import Analysis
     from pcapdx.report.document import Document
 
 THRESHOLD_REACHED, COULD_NOT_RUN, PARTIAL = 1, 2, 3
-FORMATS = ("text", "json", "html", "md", "jira", "sarif")
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-_report_options = _options(
-    click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML)."),
-    click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True),
-    click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the report to this file."),
-    click.option(
-        "--fail-on", type=click.Choice(["error", "warning", "info"]), help="Exit 1 on such a finding or worse."
-    ),
-)
 
 
 class _Commands(click.Group):
@@ -67,9 +47,10 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
-@_report_options
+@report_options
 @click.option("--decode", is_flag=True, help="Add Wireshark's full tree of the evidence frames (needs tshark).")
 @click.option("--sha256", is_flag=True, help="Put each file's SHA-256 into the report (reads every file twice).")
+@disguise_options
 def analyze(
     captures: tuple[str, ...],
     site_path: str | None,
@@ -78,6 +59,8 @@ def analyze(
     fail_on: str | None,
     decode: bool,
     sha256: bool,
+    anonymize: bool,
+    key_path: str | None,
 ) -> None:
     """Diagnose captures of one incident.
 
@@ -90,27 +73,31 @@ def analyze(
     from pcapdx.report.document import document_of
     from pcapdx.vantage import parse_argument
 
-    arguments = [parse_argument(one) for one in captures]
-    with on_terminal(arguments) as progress:
-        analysis = run(arguments, load(), site=_site(site_path), stdin=sys.stdin.buffer, progress=progress)
+    arguments, site, plugins = [parse_argument(one) for one in captures], _site(site_path), load()
     digests = {}
-    if sha256:
-        from pcapdx.digest import digests_of
+    with ExitStack() as stack:
+        disguise = stack.enter_context(disguise_of(arguments, plugins, site, anonymize, key_path))
+        if sha256:
+            from pcapdx.digest import digests_of
 
-        digests = digests_of(arguments)
-    document = document_of(analysis, digests)
-    trees = ""
-    if decode:
-        from pcapdx.report.decoded import decoded
+            digests = digests_of(disguise.originals)
+        with on_terminal(disguise.arguments) as progress:
+            analysis = run(disguise.arguments, plugins, site=disguise.site, stdin=sys.stdin.buffer, progress=progress)
+        disguise.like_original(analysis)
+        document = document_of(analysis, disguise.renamed(digests))
+        trees = ""
+        if decode:
+            from pcapdx.report.decoded import decoded
 
-        trees = decoded(document)
-    _write(_rendered(document, analysis, form, output, trees), output)
+            trees = decoded(document)
+        document = disguise.shown(document)
+    write(_rendered(document, analysis, form, output, trees), output)
     _exit(analysis, document, fail_on)
 
 
 @cli.command()
 @click.argument("interface")
-@_report_options
+@report_options
 @click.option("--filter", "expression", default="", help="Capture filter (pcap-filter(7)).")
 @click.option("--duration", type=float, metavar="SECONDS", help="Stop by itself.")
 def live(
@@ -146,7 +133,7 @@ def live(
         if session.last_words is not None:
             click.echo(f"pcapdx: the capture ended by itself: {plain(session.last_words)}", err=True)
     document = document_of(analysis)
-    _write(_rendered(document, analysis, form, output, ""), output)
+    write(_rendered(document, analysis, form, output, ""), output)
     _exit(analysis, document, fail_on)
 
 
@@ -187,6 +174,8 @@ def messages(captures: tuple[str, ...], form: str, protocols: tuple[str, ...]) -
 @click.option("--merge", is_flag=True, help="Several captures in one file, clocks corrected.")
 @click.option("--no-mask", is_flag=True, help="Leave passwords, keys and tokens in it.")
 @click.option("--keep-secrets", is_flag=True, help="Keep blocks of TLS keys to decrypt with.")
+@payload_option
+@disguise_options
 def annotate(
     captures: tuple[str, ...],
     output: str,
@@ -195,6 +184,9 @@ def annotate(
     merge: bool,
     no_mask: bool,
     keep_secrets: bool,
+    payload: str | None,
+    anonymize: bool,
+    key_path: str | None,
 ) -> None:
     """Write captures as pcapng with findings and proofs as comments on their frames, secrets masked.
 
@@ -209,10 +201,24 @@ def annotate(
 
     if merge and keep_secrets:
         raise PcapdxError("--keep-secrets does not go with --merge")
-    settings = Settings(mask=not no_mask, keep_secrets=keep_secrets, evidence_only=evidence_only, merge=merge)
-    with on_disk([parse_argument(one) for one in captures], sys.stdin.buffer) as arguments:
-        with on_terminal(arguments) as progress:
-            analysis, written = run(arguments, load(), Path(output), settings, site=_site(site_path), progress=progress)
+    if anonymize and (no_mask or keep_secrets):
+        raise PcapdxError("--no-mask and --keep-secrets do not go with --anonymize")
+    plugins, site, kept = load(), _site(site_path), payload_of(payload, anonymize)
+    settings = Settings(
+        mask=not no_mask,
+        keep_secrets=keep_secrets,
+        evidence_only=evidence_only,
+        merge=merge,
+        payload=kept,
+        pseudonyms=anonymize,
+    )
+    given = [parse_argument(one) for one in captures]
+    with disguise_of(given, plugins, site, anonymize, key_path, kept) as disguise:
+        with on_disk(disguise.arguments, sys.stdin.buffer) as arguments, on_terminal(arguments) as progress:
+            analysis, written = run(
+                arguments, plugins, Path(output), settings, site=disguise.site, progress=progress, spare=disguise.files
+            )
+        disguise.like_original(analysis)
         for one in written:
             counted = f"{one.frames:,} frames, comments on {one.commented:,}"
             click.echo(f"{plain(str(one.path))}: {counted}. {plain(one.masked)}", err=True)
@@ -225,7 +231,17 @@ def annotate(
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write.  [default: TICKET.zip]")
 @click.option("--site", "site_path", type=click.Path(dir_okay=False), help="Site profile (TOML).")
-def bundle(ticket: str, captures: tuple[str, ...], output: str | None, site_path: str | None) -> None:
+@payload_option
+@disguise_options
+def bundle(
+    ticket: str,
+    captures: tuple[str, ...],
+    output: str | None,
+    site_path: str | None,
+    payload: str | None,
+    anonymize: bool,
+    key_path: str | None,
+) -> None:
     """Write one zip for TICKET: reports, the evidence as annotated captures with secrets masked, a manifest.
 
     CAPTURE is as for analyze. Equal input gives equal bytes.
@@ -239,8 +255,15 @@ def bundle(ticket: str, captures: tuple[str, ...], output: str | None, site_path
 
     target = Path(output or f"{ticket}.zip")
     given = [parse_argument(one) for one in captures]
-    with on_disk(given, sys.stdin.buffer) as arguments, on_terminal(arguments) as progress:
-        analysis, written = run(ticket, arguments, load(), target, site=_site(site_path), progress=progress)
+    plugins, site, kept = load(), _site(site_path), payload_of(payload, anonymize)
+    with (
+        disguise_of(given, plugins, site, anonymize, key_path, kept) as disguise,
+        on_disk(disguise.arguments, sys.stdin.buffer) as arguments,
+        on_terminal(arguments) as progress,
+    ):
+        analysis, written = run(
+            ticket, arguments, plugins, target, site=disguise.site, progress=progress, payload=kept, disguise=disguise
+        )
     masked = " ".join(dict.fromkeys(one.masked for one in written))
     click.echo(f"{plain(str(target))}: 4 reports, {len(written)} annotated. {plain(masked)}", err=True)
     if analysis.partial:
@@ -248,6 +271,26 @@ def bundle(ticket: str, captures: tuple[str, ...], output: str | None, site_path
 
 
 cli.add_command(attach)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--key", "key_path", type=click.Path(dir_okay=False), help="File with the key.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
+def reveal(file: str, key_path: str | None, output: str | None) -> None:
+    """Translate a text with pseudonyms back: FILE or - for standard input, any report or comment.
+
+    Needs the key that --anonymize left on this machine.
+    """
+    from pcapdx.anonymize.keyfile import load
+    from pcapdx.anonymize.reveal import revealed
+
+    key = load(Path(key_path) if key_path else None, make=False)
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise PcapdxError(f"{file}: {error.strerror or error}") from None
+    write(revealed(data, key), output)
 
 
 @cli.command()
@@ -274,41 +317,7 @@ def explain(code: str) -> None:
     raise PcapdxError(f"no rule or dissector named {code}; pcapdx rules and pcapdx dissectors list them")
 
 
-@cli.group()
-def site() -> None:
-    """Make a site profile: what you know of the cloud and no capture tells."""
-
-
-@site.command("init")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
-def site_init(output: str | None) -> None:
-    """Write an empty profile in which every key is explained."""
-    from pcapdx.profile.toml import template
-
-    _write(template(), output)
-
-
-@site.command("from-cloudstack")
-@click.argument("url")
-@click.option("--zone", default="", help="Name or id of the zone, where there are several.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
-def site_from_cloudstack(url: str, zone: str, output: str | None) -> None:
-    """Fill a profile from the CloudStack API at URL (https://cloud.example.com/client/api).
-
-    The keys are read from CLOUDSTACK_KEY and CLOUDSTACK_SECRET, and stored nowhere.
-    """
-    from datetime import UTC, datetime
-
-    from pcapdx.profile.cloudstack import connect, fetch
-    from pcapdx.profile.toml import dumps
-    from pcapdx.report.escape import plain
-
-    fetched = fetch(connect(url), zone)
-    remarks = [f"from {plain(url)} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; what has changed since is a hint only"]
-    for refused in fetched.refused:
-        click.echo(f"not answered, left out: {plain(refused)}", err=True)
-        remarks.append(f"not answered, left out: {plain(refused)}")
-    _write(dumps(fetched.site, tuple(remarks)), output)
+cli.add_command(site)
 
 
 @cli.command()
@@ -379,17 +388,6 @@ def _rendered(document: "Document", analysis: "Analysis", form: str, output: str
     colours = output is None and terminal.wants_colour()
     style = terminal.style if colours else lambda words, kind: words
     return text.render(document, width=terminal.width(output), style=style) + (f"\n{trees}" if trees else "")
-
-
-def _write(report: str, output: str | None) -> None:
-    if output is None:
-        sys.stdout.write(report)
-        sys.stdout.flush()
-        return
-    try:
-        Path(output).write_text(report, encoding="utf-8")
-    except OSError as error:
-        raise PcapdxError(f"{output}: {error.strerror or error}") from None
 
 
 def _exit(analysis: "Analysis", document: "Document", fail_on: str | None) -> None:

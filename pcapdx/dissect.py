@@ -359,6 +359,11 @@ class Dissector:
     pair: Callable[[Traffic], Iterator[object]] | None = None
     exchanges: tuple[type, ...] = ()
     """The exchange classes that ``pair`` yields."""
+    names: frozenset[str] = frozenset()
+    """Message fields (dotted where they lie within others) that name hosts, domains, users or whoever owns something:
+    what is replaced by pseudonyms where a capture is to be given away."""
+    withheld: Callable[[Any], str | None] | None = None
+    """What secret a message of its own was read past or masked, in words of one thing ("password"); None of none."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Message fields that stand for something secret, and why; for the reader of ``pcapdx dissectors``."""
 

@@ -95,6 +95,11 @@ def _address(word: int) -> str | None:
     return ip_text(4, 0, 0, 0, word) if word else None
 
 
+def withheld(message: object) -> str | None:
+    """The key of an authentication."""
+    return "DHCP authentication" if isinstance(message, Dhcp) and 90 in message.options else None
+
+
 DISSECTOR = Dissector(
     name="dhcp",
     spec="RFC 2131",
@@ -106,5 +111,7 @@ DISSECTOR = Dissector(
     sample=Sample(first=64, every_ns=_SECOND),
     pair=pair,
     exchanges=(DhcpExchange,),
+    withheld=withheld,
     secrets={"options": "codes only: the keys of authentication (option 90) and vendor options are never read"},
+    names=frozenset({"hostname", "domain", "fqdn", "search", "sname", "tftp_server"}),
 )

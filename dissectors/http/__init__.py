@@ -16,6 +16,7 @@ from pcapdx.values import dataclass
 __all__ = ["DISSECTOR", "Body", "BodyKind", "Ended", "HttpExchange", "HttpRequest", "HttpResponse", "masked", "path_of"]
 
 _SEPARATOR = re.compile(r"([?&;#])")
+_MASK = "***"
 _SECRET_NAME = re.compile(
     r"token|passw|pwd|secret|session_?(?:key|id)|signature|api_?key|ticket|^key$|^sig$", re.IGNORECASE
 )
@@ -121,11 +122,11 @@ def masked(target: str) -> str:
     """A target or location with the values of its secret parameters, and any user in it, replaced by ``***``."""
     if "=" not in target and "@" not in target:
         return target
-    parts = _SEPARATOR.split(_USER.sub("***@", target))
+    parts = _SEPARATOR.split(_USER.sub(f"{_MASK}@", target))
     for place, part in enumerate(parts):
         name, equals, value = part.partition("=")
         if equals and value and _SECRET_NAME.search(name):
-            parts[place] = f"{name}=***"
+            parts[place] = f"{name}={_MASK}"
     return "".join(parts)
 
 
@@ -219,6 +220,12 @@ def _answers_head(requests: list[Seen[HttpRequest]], index: int) -> bool:
     return index < len(requests) and requests[index].message.method == "HEAD"
 
 
+def withheld(message: object) -> str | None:
+    """A value of a URL that was masked."""
+    urls = (message.target,) if isinstance(message, HttpRequest) else (getattr(message, "location", None),)
+    return "value in a URL" if any(_MASK in url for url in urls if url) else None
+
+
 DISSECTOR = Dissector(
     name="http",
     spec="RFC 9112",
@@ -233,9 +240,11 @@ DISSECTOR = Dissector(
     stream_sample=Sample(first=128, every_ns=1_000_000_000, by_ends=False),
     pair=pair,
     exchanges=(HttpExchange,),
+    withheld=withheld,
     secrets={
         "target": "values of parameters such as token, password, sessionkey are masked before anything is kept",
         "location": "masked likewise",
         "body": "never kept, save an IPv4 address, UUID or instance name; the digest is salted anew in each process",
     },
+    names=frozenset({"host"}),
 )

@@ -172,4 +172,5 @@ DISSECTOR = Dissector(
     tcp_late=frozenset({b"\x17\x03"}),
     pair=pair,
     exchanges=(TlsHandshake,),
+    names=frozenset({"sni", "certificates.san_dns", "certificates.subject_cn", "certificates.issuer_cn"}),
 )

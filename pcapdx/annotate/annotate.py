@@ -18,6 +18,7 @@ from pcapdx.annotate.find import Finding
 from pcapdx.annotate.ledger import Ledger
 from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.needles import Needles
+from pcapdx.annotate.payload import Blanking, Payload, Read
 from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
 from pcapdx.annotate.seal import UNSEALED, seal
 from pcapdx.capture.records import Reader
@@ -31,6 +32,12 @@ from pcapdx.values import dataclass
 from pcapdx.vantage import CaptureArgument
 
 CHECKED_BYTES = 4 << 20
+PAYLOAD = {
+    Payload.KEEP: "",
+    Payload.HEADERS: " Payload that no dissector reads is blanked.",
+    Payload.NONE: " All payload is blanked.",
+}
+"""What is said of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,14 @@ class Settings:
     """Only the evidence, with its exchanges and connections."""
     merge: bool = False
     """All captures in one file."""
+    payload: Payload = Payload.KEEP
+    pseudonyms: bool = False
+    """What is read has pseudonyms in it already; told in the file."""
+
+    @property
+    def overwrites(self) -> bool:
+        """Some bytes are written over."""
+        return self.mask or self.payload is not Payload.KEEP
 
     @property
     def sealed(self) -> bool:
@@ -89,8 +104,9 @@ def annotate(
     *,
     site: Site | None = None,
     progress: Progress | None = None,
+    spare: Sequence[str] = (),
 ) -> tuple[Analysis, list[Written]]:
-    """Writes ``output``, of several captures one file each into the folder ``output``.
+    """Writes ``output``, of several captures one file each into the folder ``output``; never over those to ``spare``.
 
     Raises CaptureError, and LeakError where a secret would have been left.
     """
@@ -99,14 +115,36 @@ def annotate(
     ledgers = {view.name: _searched(view) if settings.mask else Ledger() for view in views}
     needles = Needles(value for ledger in ledgers.values() for value in ledger.values)
     keep = {view.name: _kept(view, analysis) if settings.evidence_only else None for view in views}
+    blanking = blankings(views, plugins, settings.payload)
     if settings.merge:
-        target = _targets(views[:1], output, views)[views[0].name]
-        return analysis, [_merge(analysis, ledgers, needles, target, settings, keep)]
-    targets = _targets(views, output, views)
+        target = _targets(views[:1], output, views, spare)[views[0].name]
+        return analysis, [_merge(analysis, ledgers, needles, target, settings, keep, blanking)]
+    targets = _targets(views, output, views, spare)
     return analysis, [
-        _write(view, analysis, ledgers[view.name], needles, targets[view.name], settings, keep[view.name])
+        _write(
+            view,
+            analysis,
+            ledgers[view.name],
+            needles,
+            targets[view.name],
+            settings,
+            keep[view.name],
+            blanking[view.name],
+        )
         for view in views
     ]
+
+
+def blankings(views: Sequence[View], plugins: Plugins, payload: Payload) -> dict[str, Blanking | None]:
+    """By view, what of its payload is blanked."""
+    if payload is Payload.KEEP:
+        return dict.fromkeys((view.name for view in views), None)
+    reads = {view.name: Read() for view in views}
+    if payload is Payload.HEADERS:
+        for view in views:
+            reads[view.name].pass_over(opened(view), plugins.dissectors)
+    elsewhere = frozenset(one for read in reads.values() for one in read.fingerprints)
+    return {name: Blanking(payload, plugins.dissectors, read, elsewhere) for name, read in reads.items()}
 
 
 def opened(view: View) -> Reader:
@@ -123,8 +161,9 @@ def _kept(view: View, analysis: Analysis) -> frozenset[int]:
     return frames_around(view, remarks_of(analysis)[view.name], opened(view), opened(view))
 
 
-def _targets(views: Sequence[View], output: Path, read: Sequence[View]) -> dict[str, Path]:
-    """Where each goes; never over a capture of ``read``."""
+def _targets(views: Sequence[View], output: Path, read: Sequence[View], spare: Sequence[str]) -> dict[str, Path]:
+    """Where each goes; never over a capture of ``read`` or a file to ``spare``."""
+    sources = [*(piece.path for view in read for piece in view.capture.pieces), *spare]
     if len(views) == 1 and not output.is_dir():
         targets = {views[0].name: output}
     else:
@@ -135,10 +174,9 @@ def _targets(views: Sequence[View], output: Path, read: Sequence[View]) -> dict[
                 raise PcapdxError(f"{output}: {error.strerror or error}; several captures go into a folder") from None
         targets = {view.name: output / f"{view.name.replace('/', '_')}.pcapng" for view in views}
     for target in targets.values():
-        for view in read:
-            for piece in view.capture.pieces:
-                if target.exists() and target.samefile(piece.path):
-                    raise PcapdxError(f"{target} is a capture that is read; write to another file")
+        for source in sources:
+            if target.exists() and Path(source).exists() and target.samefile(source):
+                raise PcapdxError(f"{target} is a capture that is read; write to another file")
     return targets
 
 
@@ -149,16 +187,21 @@ def _merge(
     target: Path,
     settings: Settings,
     keep: Mapping[str, frozenset[int] | None],
+    blanking: Mapping[str, Blanking | None],
 ) -> Written:
     views, route = analysis.case.views, analysis.case.route
     clocks = route.clocks if route is not None else (None,) * len(views)
     remarks = remarks_of(analysis)
-    told = masked_text(_joined(ledgers.values()), settings)
+    told = masked_text(_joined(ledgers.values()), settings) + _told(settings)
     with replacing(target) as file, ExitStack() as stack:
         points = []
         for place, (view, clock) in enumerate(zip(views, clocks, strict=True)):
             reader = stack.enter_context(closing(opened(view)))
-            masking = Masking(ledgers[view.name], needles, fast=reader.fast) if settings.mask else None
+            masking = (
+                Masking(ledgers[view.name], needles, fast=reader.fast, blanking=blanking[view.name])
+                if settings.overwrites
+                else None
+            )
             points.append(
                 merge.Merged(
                     view=view,
@@ -186,6 +229,11 @@ def _joined(ledgers: Iterable[Ledger]) -> Ledger:
     return Ledger(kinds=sum((one.kinds for one in ledgers), Counter()))
 
 
+def _told(settings: Settings) -> str:
+    """What else was done to what is written."""
+    return PAYLOAD[settings.payload] + (" Addresses and names are pseudonyms." if settings.pseudonyms else "")
+
+
 def _elsewhere(count: int) -> str:
     return f" Values found again elsewhere and masked: {count:,}." if count else ""
 
@@ -198,10 +246,11 @@ def _write(
     target: Path,
     settings: Settings,
     keep: frozenset[int] | None,
+    blanking: Blanking | None,
 ) -> Written:
     remarks = remarks_of(analysis)[view.name]
     commented = len(remarks)
-    told = masked_text(ledger, settings)
+    told = masked_text(ledger, settings) + _told(settings)
     about = ""
     if keep is not None:
         about = f"\n{len(keep)} of {view.frames} frames are kept; the comment on each tells its number in {view.name}."
@@ -218,9 +267,9 @@ def _write(
     with replacing(target) as file:
         with closing(opened(view)) as reader:
             copy = Copy(file, wishes)
-            masking = Masking(ledger, needles, fast=reader.fast)
+            masking = Masking(ledger, needles, fast=reader.fast, blanking=blanking)
             for stretch in reader.stretches():
-                if settings.mask:
+                if settings.overwrites:
                     masking.apply(stretch, fast=reader.fast)
                 copy.write(stretch)
         if settings.mask:

@@ -1,7 +1,7 @@
 """Secrets in single packets: SNMP communities, DHCP authentication and vendor options, VRRP passwords, syslog.
 
 Sources: RFC 1157 and 3416 (SNMP), RFC 3118 and 2132 (DHCP options 90, 43, 125), RFC 8415 (DHCPv6 options 11, 17),
-RFC 2338, 5.3.10 (VRRP version 2 authentication).
+RFC 2338, 5.3.10 (VRRP version 2 authentication), 2281 (HSRP), 2453 (RIP), 2865 (RADIUS), 2328 (OSPF).
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ OPTIONS_AT = 240
 SECRET_OPTIONS = frozenset({43, 90, 125})
 SECRET_OPTIONS_V6 = frozenset({11, 17})
 VRRP_PLAIN_TEXT = 1
+RADIUS_SECRETS = frozenset({2, 3})
 
 
 def snmp(data: bytes) -> Iterator[Found]:
@@ -61,10 +62,41 @@ def vrrp(data: bytes) -> Iterator[Found]:
         yield begin, min(begin + 8, len(data)), "VRRP password"
 
 
+def hsrp(data: bytes) -> Iterator[Found]:
+    """The word of version 1 by which routers know each other."""
+    if len(data) >= 20 and data[0] == 0:
+        yield 8, 16, "HSRP password"
+
+
+def rip(data: bytes) -> Iterator[Found]:
+    """The password of version 2, in place of the first route."""
+    if data[1:2] == b"\x02" and data[4:8] == b"\xff\xff\0\x02":
+        yield 8, min(24, len(data)), "RIP password"
+
+
+def radius(data: bytes) -> Iterator[Found]:
+    """Passwords, which the shared secret alone hides, and answers to CHAP."""
+    at = 20
+    while at + 2 <= len(data) and data[at + 1] >= 2:
+        if data[at] in RADIUS_SECRETS:
+            yield at + 2, min(at + data[at + 1], len(data)), "RADIUS password"
+        at += data[at + 1]
+
+
+def ospf(data: bytes) -> Iterator[Found]:
+    """The password of authentication type 1."""
+    if len(data) >= 24 and data[0] == 2 and data[14:16] == b"\0\x01":
+        yield 16, 24, "OSPF password"
+
+
 BY_PORT: dict[int, Finder] = {
     **dict.fromkeys((161, 162), snmp),
     **dict.fromkeys((67, 68), dhcp),
     **dict.fromkeys((546, 547), dhcpv6),
-    514: words.find,
+    **dict.fromkeys((514, 5060), words.find),
+    520: rip,
+    1985: hsrp,
+    **dict.fromkeys((1645, 1646, 1812, 1813), radius),
 }
-VRRP = 112
+OSPF, VRRP = 89, 112
+BY_PROTOCOL: dict[int, Finder] = {VRRP: vrrp, OSPF: ospf}

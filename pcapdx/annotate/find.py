@@ -5,21 +5,26 @@ come or the capture is over. Memory is bounded: a connection keeps what its read
 ``MOST_BYTES``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from pcapdx.annotate import datagrams, logins, words
-from pcapdx.annotate.ledger import FOREVER, Ledger, Side, unwrapped
+from pcapdx.annotate.ledger import FOREVER, Ledger, Side, Span, unwrapped
 from pcapdx.annotate.logins import Run
+from pcapdx.annotate.pieces import UDP_HEAD, Pieces, Whole
+from pcapdx.annotate.pieces import words as checked_words
 from pcapdx.annotate.web import Web
 from pcapdx.capture.records import Block, Reader
+from pcapdx.dissect import Dissector
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.engine import Sieve
 from pcapdx.values import dataclass
 
+More = Callable[[Run, int], Iterator[tuple[int, bytes]]]
+"""What else goes over contiguous bytes of a connection to a port: from where on, and what."""
 TCP, UDP, SYN = 6, 17, 2
 OFTEN_BYTES = 1 << 20
 """A connection is read when it holds so much."""
@@ -109,9 +114,17 @@ class Talk:
 class Finding:
     """The pass over one capture; ask for :attr:`ledger` when it is over."""
 
-    def __init__(self, *, fast: bool) -> None:
+    def __init__(
+        self, *, fast: bool, dissectors: Sequence[Dissector] = (), more: More | None = None, everything: bool = False
+    ) -> None:
+        """With ``more`` all is looked through that ``dissectors`` read, or ``everything``."""
         self.ledger = Ledger()
-        self._sieve = Sieve((), fast=fast)
+        self._sieve = Sieve(dissectors, fast=fast)
+        self._more = more
+        self._everything = everything
+        self._claimed: set[int] = set()
+        """Flows that a dissector reads."""
+        self._pieces = Pieces()
         self._talks: dict[int, Talk] = {}
         self._kept = 0
         self._most = MOST_BYTES
@@ -139,6 +152,10 @@ class Finding:
         tcp = told & (rows["ip_protocol"] == TCP)
         wanted = tcp & (self._ports[rows["sport"]] | self._ports[rows["dport"]])
         wanted |= self._begun(block, rows, tcp & (sizes >= 4))
+        if self._more is not None:
+            claimed = tcp & ((rows["claims"] != 0) | self._everything)
+            self._claimed.update(rows["flow"][claimed].tolist())
+            wanted |= claimed | (tcp & (rows["tcp_flags"] & SYN > 0))
         places = np.flatnonzero(wanted & ((sizes > 0) | (rows["tcp_flags"] & SYN > 0)))
         starts = block.records["offset"]
         view = block.data.data
@@ -146,9 +163,12 @@ class Finding:
         for start, *cells in zip(starts[places].tolist(), *columns, strict=True):
             self._segment(view, start, cells)
         single = told & (rows["ip_protocol"] == UDP) & (self._udp[rows["sport"]] | self._udp[rows["dport"]])
-        single |= rows["ip_protocol"] == datagrams.VRRP
+        single |= told & np.isin(rows["ip_protocol"], list(datagrams.BY_PROTOCOL))
         for place in np.flatnonzero(single & (sizes > 0)).tolist():
             self._datagram(view, int(starts[place]), rows[place])
+        for _, whole in self._pieces.block(block, rows):
+            if whole.size is not None:
+                self._whole(whole)
         if self._kept > self._most:
             for index in list(self._talks):
                 self._read(index, over=False, tight=True)
@@ -222,6 +242,11 @@ class Finding:
                 self.ledger.stream((flow, sides[client]), begin, end, kind, value)
 
             talk.web.read(runs, mark, over=over)
+        if self._more is not None and flow in self._claimed:
+            for run in runs:
+                side = talk.client if run.client else 1 - talk.client
+                for begin, new in self._more(run, talk.port):
+                    self.ledger.put((flow, side), run.begin + begin, new)
         for run in runs:
             side = talk.client if run.client else 1 - talk.client
             fresh = talk.halves[side].scanned - OVERLAP - run.begin
@@ -266,12 +291,33 @@ class Finding:
     def _datagram(self, view: memoryview, start: int, row: Any) -> None:
         begin, end = int(row["payload_offset"]), int(row["end_offset"])
         data = bytes(view[start + begin : start + end])
-        finder: datagrams.Finder = datagrams.vrrp
-        if row["ip_protocol"] != datagrams.VRRP:
-            port = int(row["dport"]) if self._udp[row["dport"]] else int(row["sport"])
-            finder = datagrams.BY_PORT[port]
+        finder = datagrams.BY_PROTOCOL.get(int(row["ip_protocol"]))
+        if finder is None:  # by the lower port that is known: a client's own may be any
+            finder = datagrams.BY_PORT[min(port for port in (int(row["dport"]), int(row["sport"])) if self._udp[port])]
         for first, last, kind in finder(data):
             self.ledger.frame(int(row["number"]), begin + first, kind, data[first:last])
+
+    def _whole(self, whole: Whole) -> None:
+        """A datagram that came in fragments, all of them; once more for each further copy of one."""
+        data, ports = whole.data, sorted(whole.ports) if 0 in whole.parts else []
+        finder = next((datagrams.BY_PORT[port] for port in ports if self._udp[port]), None)
+        found = list(finder(data[UDP_HEAD:])) if finder is not None and data else []
+        if not found:
+            return
+        new = bytearray(data)
+        for first, last, kind in found:
+            begin, end = UDP_HEAD + first, UDP_HEAD + last
+            filler = self.ledger.filler(data[begin:end])
+            new[begin:end] = filler
+            self.ledger.kinds[kind] += 1
+        far = 0
+        for part in whole.parts.values():
+            fresh = bytes(new[part.offset : part.offset + len(part.data)])
+            if part.offset:
+                far += checked_words(fresh) - checked_words(part.data)
+            for number, begin in part.frames if fresh != part.data else ():
+                self.ledger.frames[number] = [Span(begin, begin + len(fresh), fresh)]
+        self.ledger.far.update((number, far) for number, _ in whole.parts[0].frames)
 
 
 DULL = frozenset({"terminal session"})

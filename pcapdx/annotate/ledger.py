@@ -48,6 +48,8 @@ class Ledger:
     """Raw sequence number from which a side's offsets count."""
     frames: dict[int, list[Span]] = field(default_factory=dict)
     """By frame number: offsets from the frame's beginning."""
+    far: dict[int, int] = field(default_factory=dict)
+    """By frame of a first IP fragment: by how much the words of later ones change."""
     values: dict[bytes, int] = field(default_factory=dict)
     """Every value and its number."""
     kinds: Counter[str] = field(default_factory=Counter)
@@ -63,14 +65,21 @@ class Ledger:
             return
         known = self.streams.setdefault(side, {})
         if (begin, end) not in known:
-            known[begin, end] = Span(begin, end, self._filler(value) if value else b"x")
+            known[begin, end] = Span(begin, end, self.filler(value) if value else b"x")
             self.kinds[kind] += 1
 
     def frame(self, number: int, begin: int, kind: str, value: bytes) -> None:
         """Note a range of one frame."""
         if value:
-            self.frames.setdefault(number, []).append(Span(begin, begin + len(value), self._filler(value)))
+            self.frames.setdefault(number, []).append(Span(begin, begin + len(value), self.filler(value)))
             self.kinds[kind] += 1
+
+    def put(self, side: Side, begin: int, new: bytes) -> None:
+        """Note what goes over a range of a stream that is no secret; a secret in the same range stays masked."""
+        known = self.streams.setdefault(side, {})
+        span = begin, begin + len(new)
+        if new and span not in known:
+            known[span] = Span(*span, new)
 
     def know(self, value: bytes) -> None:
         """Note a value that nothing may hold, as what lies within an encoded one."""
@@ -79,7 +88,8 @@ class Ledger:
             if not self.full:
                 self.values[value[:KEPT_VALUE]] = len(self.values) + 1
 
-    def _filler(self, value: bytes) -> bytes:
+    def filler(self, value: bytes) -> bytes:
+        """What goes over a value."""
         self.know(value)
         number = self.values.get(value[:KEPT_VALUE], 0)
         try:

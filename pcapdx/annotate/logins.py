@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from pcapdx.annotate import words
+from pcapdx.annotate import databases, words
 from pcapdx.annotate.ledger import FOREVER
 from pcapdx.annotate.words import Found
 
@@ -38,6 +38,11 @@ _REDIS = (
     re.compile(rb"\$\d{1,9}\r\n(?:requirepass|masterauth)\r\n\$\d{1,9}\r\n([^\r\n]+)", re.IGNORECASE),
 )
 _CHAP = (re.compile(rb"CHAP_[RC]=([^\0]+)"),)
+_CHAT = (
+    re.compile(rb"^PASS[ \t]+:?([^\r\n]+)", re.IGNORECASE | re.MULTILINE),
+    re.compile(rb"^OPER[ \t]+\S{1,256}[ \t]+:?([^\r\n]+)", re.IGNORECASE | re.MULTILINE),
+    re.compile(rb"<auth [^>]{0,512}>([^<]+)<", re.IGNORECASE),
+)
 _BIND = re.compile(rb"\x60(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x02\x03]\x04", re.DOTALL)
 _GREETING, _NONE, _VNC_AUTH, _CHALLENGE = b"RFB 003.", 1, 2, 16
 
@@ -67,6 +72,10 @@ def _by(patterns: tuple[re.Pattern[bytes], ...], kind: str) -> Finder:
                 yield match.start(1), match.end(1), kind
 
     return find
+
+
+def _of(find: Callable[[bytes, bool], Iterator[Found]]) -> Finder:
+    return lambda run: find(run.data, run.client)
 
 
 def everything(run: Run) -> Iterator[Found]:
@@ -160,9 +169,14 @@ BY_PORT: dict[int, Finder] = {
     **dict.fromkeys((21, 25, 110, 143, 587, 2525), _by(_LINES, "mail or FTP login")),
     6379: _by(_REDIS, "Redis login"),
     3260: chap,
-    389: bind,
+    **dict.fromkeys((389, 3268), bind),
     3306: mysql,
-    8250: texts,
+    5432: _of(databases.postgresql),
+    1433: _of(databases.sql_server),
+    5672: _of(databases.amqp),
+    1080: _of(databases.socks),
+    **dict.fromkeys((5222, 6667), _by(_CHAT, "chat login")),
+    **dict.fromkeys((554, 8250), texts),
     **dict.fromkeys(range(5900, 6101), vnc),
 }
 """Who reads a stream, by the server's port; HTTP is known by how it begins."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from pcapdx.annotate.ledger import Ledger, Side, Span, unwrapped
 from pcapdx.annotate.needles import Needles
-from pcapdx.annotate.overwrite import Change, overwrite
+from pcapdx.annotate.overwrite import Change, overwrite, repair
+from pcapdx.annotate.payload import Blanking, blank
 from pcapdx.capture.records import Block, Stretch
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.engine import Sieve
@@ -22,17 +23,18 @@ CROSS = 0x78
 class Masking:
     """Masks a capture stretch by stretch; needs the ledger of the same capture."""
 
-    def __init__(self, ledger: Ledger, needles: Needles, *, fast: bool) -> None:
+    def __init__(self, ledger: Ledger, needles: Needles, *, fast: bool, blanking: Blanking | None = None) -> None:
         self.ledger = ledger
         self._needles = needles
-        self._sieve = Sieve((), fast=fast)
+        self._blanking = blanking
+        self._sieve = blanking.sieve(fast=fast) if blanking else Sieve((), fast=fast)
         self._spans = {side: sorted(found.values(), key=_begin) for side, found in ledger.streams.items()}
         self._reach = {side: _reaches(spans) for side, spans in self._spans.items()}
         self._last: dict[Side, int] = defaultdict(int)
         sides = [2 * flow + side for flow, side in self._spans]
         self._masked = np.zeros(max(sides, default=0) + 3, np.bool_)
         self._masked[sides] = True
-        self._frames = np.array(sorted(ledger.frames), np.int64)
+        self._frames = np.array(sorted({*ledger.frames, *ledger.far}), np.int64)
         self.bytes = 0
         """Bytes that became others."""
 
@@ -44,6 +46,10 @@ class Masking:
         if self._spans or len(self._frames):
             self._planned(block, rows)
         self._elsewhere(stretch, rows)
+        if self._blanking is not None:
+            starts = block.records["offset"].tolist()
+            for place, begin, end in self._blanking.ranges(block.data.data, starts, rows):
+                blank(block.data.data, starts[place], rows[place], begin, end)
         return rows
 
     def clean(self, text: str) -> str:
@@ -54,9 +60,7 @@ class Masking:
         return data.decode("utf-8", "replace")
 
     def _planned(self, block: Block, rows: Array) -> None:
-        sides = 2 * rows["flow"] + 1 - rows["from_originator"]
-        known = (rows["flow"] >= 0) & (rows["ip_protocol"] == TCP) & (rows["payload_offset"] > 0)
-        known &= self._masked[np.clip(sides, 0, len(self._masked) - 1)]
+        known = self._streams(rows)
         wanted = known | np.isin(rows["number"], self._frames)
         view = block.data.data
         for place in np.flatnonzero(wanted).tolist():
@@ -64,8 +68,18 @@ class Masking:
             changes = list(self._of_frame(row))
             if known[place]:
                 changes += self._of_stream(row)
+            far = self.ledger.far.get(int(row["number"]), 0)
+            if far:
+                repair(view, int(block.records["offset"][place]), row, far)
             if changes:
                 self.bytes += overwrite(view, int(block.records["offset"][place]), row, changes)
+
+    def _streams(self, rows: Array) -> Array:
+        """Rows of streams of which something is overwritten."""
+        sides = 2 * rows["flow"] + 1 - rows["from_originator"]
+        known = (rows["flow"] >= 0) & (rows["ip_protocol"] == TCP) & (rows["payload_offset"] > 0)
+        result: Array = known & self._masked[np.clip(sides, 0, len(self._masked) - 1)]
+        return result
 
     def _of_frame(self, row: Any) -> Iterator[Change]:
         for span in self.ledger.frames.get(int(row["number"]), ()):

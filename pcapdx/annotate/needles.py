@@ -60,6 +60,11 @@ class Needles:
                 for one in disguises(piece):
                     self._add(one)
 
+    def exactly(self, value: bytes) -> None:
+        """Adds a value that is looked for as it stands."""
+        if len(value) >= PROBE:
+            self._add(value)
+
     def _add(self, one: bytes) -> None:
         same = self._by_start.setdefault(one[:PROBE], [])
         if one not in same:

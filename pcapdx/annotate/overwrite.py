@@ -31,11 +31,12 @@ def overwrite(data: memoryview, start: int, row: Any, changes: Iterable[Change])
                     weight = 1 if (begin + place - transport) % 2 else 256
                     delta += (byte - old) * weight
     if delta and transport:
-        _repair(data, start, row, delta)
+        repair(data, start, row, delta)
     return changed
 
 
-def _repair(data: memoryview, start: int, row: Any, delta: int) -> None:
+def repair(data: memoryview, start: int, row: Any, delta: int) -> None:
+    """Adds to the sum of the words that the checksum covers."""
     protocol, transport = int(row["ip_protocol"]), int(row["transport_offset"])
     where = FIELDS.get(protocol)
     if where is None or not row["ip_version"] or row["fragment_offset"] or transport + where + 2 > row["end_offset"]:

@@ -13,6 +13,7 @@ Found = tuple[int, int, str]
 """Begin, end and kind."""
 
 _NAMES = rb"(?:token|passw|pwd|secret|session_?(?:key|id)|signature|api_?key|private_?key|ticket|user_?data|credential"
+_NAMES += rb"|kennwort|contrase|senha|mot_?de_?passe"
 _NAME = _NAMES + rb"|(?<![A-Za-z0-9_.-])(?:key|sig|sid|sess))"
 _NAMES += rb")"
 _HEADER = re.compile(
@@ -42,12 +43,20 @@ _PATTERNS = (
     ),
     ("URL password", re.compile(rb"://[^/@\s:]{0,256}:([^/@\s]{1,256})@")),
     ("private key", re.compile(rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----([A-Za-z0-9+/=\s\\-]{1,20000})")),
+    (
+        "XML value",  # XenServer's login: name and password are parameters without names
+        re.compile(
+            rb"login_with_password</methodName>\s{0,64}<params>\s{0,64}<param>\s{0,64}<value>(?:<string>)?[^<]{0,1024}"
+            rb"(?:</string>)?</value>\s{0,64}</param>\s{0,64}<param>\s{0,64}<value>(?:<string>)?([^<]{1,4096})"
+        ),
+    ),
     ("SQL password", re.compile(rb"identified (?:with \S{1,64} )?(?:by|as) (?:password )?'([^']{1,4096})", re.I)),
 )
 _WORDS = (
     b"token", b"passw", b"pwd", b"secret", b"session", b"signature", b"apikey", b"api_key", b"privatekey",
     b"private_key", b"ticket", b"userdata", b"user_data", b"credential", b"key=", b"sig=", b"sid=", b"sess=", b"key%3d",
-    b"sig%3d", b"sid%3d", b"sess%3d", b'name="', b"://", b"-----begin ", b"identified ",
+    b"sig%3d", b"sid%3d", b"sess%3d", b'name="', b"://", b"-----begin ", b"identified ", b"login_with_",
+    b"kennwort", b"contrase", b"senha", b"motdepasse", b"mot_de_passe",
 )  # fmt: skip
 """One of these, in lower case, begins whatever a pattern takes: searching for words is ten times as fast."""
 _HEADER_WORDS = (

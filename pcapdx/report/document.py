@@ -3,6 +3,7 @@
 Fields are added, never renamed. :mod:`pcapdx.report.schema` makes the JSON Schema from these classes.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -152,6 +153,14 @@ class ErrorEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedEntry:
+    """Secrets of one kind that were in the captures and are not in the report."""
+
+    what: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolEntry:
     """What made the report."""
 
@@ -175,6 +184,8 @@ class Document:
     proofs: tuple[ProofEntry, ...]
     anomalies: tuple[AnomalyEntry, ...]
     internal_errors: tuple[ErrorEntry, ...]
+    masked: tuple[MaskedEntry, ...] = ()
+    """As far as messages were read; of frames alike only some are."""
 
     def finding(self, identity: str) -> FindingEntry:
         """The finding with this id."""
@@ -215,6 +226,7 @@ def document_of(analysis: Analysis, digests: Mapping[str, str] | None = None) ->
         ),
         anomalies=_anomalies(analysis.case),
         internal_errors=tuple(ErrorEntry(plugin=one.plugin, what=one.what) for one in analysis.errors),
+        masked=_masked(analysis.case),
     )
 
 
@@ -307,3 +319,14 @@ def _anomalies(case: Case) -> tuple[AnomalyEntry, ...]:
         for view in case.views
         for one in view.anomalies
     )
+
+
+def _masked(case: Case) -> tuple[MaskedEntry, ...]:
+    """What dissectors read past or masked, counted."""
+    counted: Counter[str] = Counter()
+    for view in case.views:
+        for dissector in view.dissectors:
+            traffic = view.traffic.get(dissector.name)
+            if dissector.withheld is not None and traffic is not None:
+                counted.update(what for seen in traffic.seen if (what := dissector.withheld(seen.message)) is not None)
+    return tuple(MaskedEntry(what=what, count=count) for what, count in sorted(counted.items()))

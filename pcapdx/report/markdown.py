@@ -15,6 +15,7 @@ from pcapdx.report.words import (
     hop_table,
     in_short,
     issues,
+    masked,
     names,
     passage_table,
     path_limits,
@@ -92,6 +93,8 @@ class _Writer:
             yield from self._capture(capture)
         for limit in path_limits(document):
             yield f"{self._f.bullets[0]}limit: {self._text(limit)}"
+        if document.masked:
+            yield f"{self._f.bullets[0]}masked: {self._text(masked(document))}"
         yield ""
         failed = [f"{one.plugin}: {one.what}" for one in document.internal_errors]
         yield from self._section("Plug-ins that failed", failed)

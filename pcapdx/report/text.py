@@ -17,6 +17,7 @@ from pcapdx.report.words import (
     hop_table,
     in_short,
     issues,
+    masked,
     names,
     passage_table,
     path_limits,
@@ -191,7 +192,9 @@ def _tail(document: Document, also: list[str], width: int, style: Style, *, capt
     kinds = ", ".join(list(dict.fromkeys(f"{one.protocol} {one.kind}" for one in odd))[:6])
     counted = f"{sum(one.count for one in odd):,} times ({kinds})"
     broken = [f"{one.plugin}: {one.what}" for one in document.internal_errors]
-    sections += [("Limits", limits), ("Odd bytes", [counted] if odd else []), ("pcapdx failed", broken)]
+    hidden = masked(document)
+    sections += [("Limits", limits), ("Masked", [hidden] if hidden else [])]
+    sections += [("Odd bytes", [counted] if odd else []), ("pcapdx failed", broken)]
     for title, items in sections:
         for place, item in enumerate(items):
             lead = style(f"{title:<{TITLE}}", "label") if place == 0 else " " * TITLE

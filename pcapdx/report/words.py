@@ -147,6 +147,16 @@ def worked(document: Document) -> list[str]:
     return lines
 
 
+def masked(document: Document) -> str:
+    """What is not in the report for being secret: ``2 passwords, 1 metadata answer``; empty where nothing was."""
+    return ", ".join(f"{one.count:,} {_several(one.what, one.count)}" for one in document.masked)
+
+
+def _several(what: str, count: int) -> str:
+    head, of, rest = what.partition(" in ")
+    return f"{head}{'' if count == 1 else 's'}{of}{rest}"
+
+
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Head and rows, as text."""
 
