@@ -45,7 +45,7 @@ MARK = "pcapdx; secrets are never in a report"
 
 
 def render(document: Document, pictures: Pictures | None = None, *, decoded: str = "") -> str:
-    """The whole page; ``decoded`` are Wireshark's trees."""
+    """The whole page; ``decoded`` are the evidence frames, and in the first line by whom."""
     from markupsafe import Markup
 
     pictures = pictures or Pictures()
