@@ -14,11 +14,10 @@ from pcapdx.anonymize.trie import Trie
 
 _KINDS = (
     "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
-    "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "192.88.99.0/24",
     "169.254.169.254/32", "169.254.0.1/32", "1.1.1.1/32", "8.8.8.8/32", "8.8.4.4/32", "9.9.9.9/32",
 )  # fmt: skip
-"""RFC 1918, 6598, 3927, 5737, 2544, 7526; the metadata service, the host's end of CloudStack's control network, and
-resolvers that all the world asks."""
+"""RFC 1918, 6598, 3927; the metadata service, the host's end of CloudStack's control network, and resolvers that all
+the world asks."""
 _SAME = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")
 """What is nobody's address stays as it is: unspecified, loopback, groups, broadcast (and masks)."""
 _KINDS_V6 = ("2000::/3", "fc00::/8", "fd00::/8", "fe80::/10", "ff00::/8", "::/8", "2001::/32", "2002::/16")
@@ -99,7 +98,7 @@ class Addresses:
 
     def __init__(self, keys: Callable[[str], bytes]) -> None:
         """``keys`` gives the key for a purpose."""
-        self._v4 = Trie(keys("ipv4"), 32, fast_v4)
+        self._v4 = Trie(keys("ipv4"), 32, fast_v4, restless=True)
         self._net = Trie(keys("ipv6"), 64, _fast_v6)
         self._middle = Trie(keys("interface"), 40)
         self._low = Trie(keys("nic"), 24)

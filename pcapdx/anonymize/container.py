@@ -56,6 +56,8 @@ class Nameless(Copy):
         code, value = option
         if code == _FILTER and value[:1] == _BYTES_OF_FILTER:
             return code, value[:1] + blocks.text(self._told.text(value[1:].decode("utf-8", "replace")))
+        if code == _NAME:
+            return code, blocks.text(self._told.name(value.decode("utf-8", "replace")))
         return option if code in _OF_INTERFACES else None
 
 

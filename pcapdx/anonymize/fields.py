@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterator
 
 from pcapdx.anonymize.packet import Change
-from pcapdx.anonymize.pseudonyms import IPV4, IPV6, MAC, Pseudonyms
+from pcapdx.anonymize.pseudonyms import IPV4, IPV6, MAC, SHORTEST, Pseudonyms
 
 CROSS = b"x"
-SHORTEST = 3
-"""Shorter words may be anything where nobody says that they are a name."""
 TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.:-]*[A-Za-z0-9])?", re.ASCII)
 _IQN = re.compile(r"(?<![\w.])(?:iqn\.\d{4}-\d\d\.[\w.:-]+)", re.ASCII)
 _POINTERS = 126

@@ -18,6 +18,9 @@ _IPV4, _IPV6, _ARP, _RARP = 0x0800, 0x86DD, 0x0806, 0x8035
 _BRIDGED, _ERSPAN2, _ERSPAN3 = 0x6558, 0x88BE, 0x22EB
 _SUMS = {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2, VRRP: 6, IGMP: 2}
 _ERRORS = {ICMP: frozenset({3, 4, 5, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
+_ECHO = {ICMP: frozenset({0, 8}), ICMPV6: frozenset({128, 129})}
+_ECHO_BYTES = 16
+"""Of an echo, the beginning by which it is found again in another capture."""
 _VXLAN, _GENEVE = frozenset({4789, 8472}), 6081
 _CDP = b"\xaa\xaa\x03\0\0\x0c\x20\0"
 DEEPEST = 12
@@ -227,6 +230,8 @@ def _icmp(packet: Packet, protocol: int, at: int, end: int, depth: int) -> None:
         if depth <= DEEPEST and at + 8 < end:
             (_ipv4 if protocol == ICMP else _ipv6)(packet, at + 8, end, depth + 1, quoted=True)
         return
+    if kind in _ECHO[protocol]:
+        packet.blanks.append((min(at + _ECHO_BYTES, end), end))
     if protocol == ICMP:
         return
     if kind in (135, 136, 137, 130, 131, 132):

@@ -30,8 +30,8 @@ NAME = re.compile(r"[^\W_](?:[\w.-]*\w)?")
 _PORT = re.compile(r":\d{1,5}$")
 _PART = re.compile(r"[^\W_]+")
 _REVERSE_V4, _REVERSE_V6 = ".in-addr.arpa", ".ip6.arpa"
-SHORTEST = 2
-"""Shorter words are only replaced where it is known what they are."""
+SHORTEST = 3
+"""Shorter words stay: they tell little, and stand everywhere."""
 
 
 class Pseudonyms:
@@ -40,7 +40,7 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.addresses = Addresses(self._for)
-        self._spelling = Spelling(self._for("names"))
+        self._spelling, self._rare = Spelling(self._for("names")), Spelling(self._for("common words"))
         self.label = lru_cache(maxsize=1 << 16)(self._label)
         self.known: dict[str, str] = {}
         """Names met so far, in lower case, and their pseudonyms."""
@@ -105,23 +105,24 @@ class Pseudonyms:
         return True
 
     def _label(self, label: str) -> str:
-        return self._of_label(label, self._spelling.hide, self.addresses.ipv4)
-
-    def reveal_label(self, label: str) -> str:
-        """The label whose pseudonym this is."""
-        return self._of_label(label, self._spelling.reveal, self.addresses.reveal_ipv4)
-
-    def _of_label(self, label: str, spell: Callable[[str], str], ipv4: Callable[[int], int]) -> str:
         """Word by word between dashes, so that names that have a part in common still have one."""
         if _stays(label):
             return label
         dashed = _DASHED.search(label)
         if dashed and all(int(part) < 256 and str(int(part)) == part for part in dashed.groups()):
-            value = ipv4(int(IPv4Address(".".join(dashed.groups()))))
+            hidden = self.addresses.ipv4(int(IPv4Address(".".join(dashed.groups()))))
             parts = label[: dashed.start()], label[dashed.end() :]
-            before, behind = (self._of_label(part, spell, ipv4) if part else "" for part in parts)
-            return before + str(IPv4Address(value)).replace(".", "-") + behind
-        return _WORD.sub(lambda found: _spelled(found[0], spell), label)
+            before, behind = (self._label(part) if part else "" for part in parts)
+            return before + str(IPv4Address(hidden)).replace(".", "-") + behind
+        return _WORD.sub(lambda found: self._word(found[0]), label)
+
+    def _word(self, word: str) -> str:
+        if _stays(word) or len(word) < SHORTEST:
+            return word
+        hidden = (self._rare if word.lower() in COMMON else self._spelling).hide(word)
+        while _stays(hidden) or hidden.lower() in COMMON:  # walks on within the permutation until it is free
+            hidden = self._spelling.hide(hidden)
+        return hidden
 
     def text_address(self, text: str) -> str:
         """Of an address, a network or a MAC as text; ValueError where it is none."""
@@ -160,17 +161,8 @@ class Pseudonyms:
         return NAME.sub(lambda found: _named(found[0], names), text)
 
 
-def _spelled(word: str, spell: Callable[[str], str]) -> str:
-    if _stays(word) or len(word) == 1:
-        return word
-    hidden = spell(word)
-    while _stays(hidden):  # walks on within the permutation until it is free
-        hidden = spell(hidden)
-    return hidden
-
-
 def _stays(label: str) -> bool:
-    return label.lower() in KEPT or label.lower() in COMMON or label.isdigit() or _MEANT.fullmatch(label) is not None
+    return label.lower() in KEPT or label.isdigit() or _MEANT.fullmatch(label) is not None
 
 
 def _named(word: str, names: dict[str, str]) -> str:

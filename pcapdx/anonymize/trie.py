@@ -24,12 +24,15 @@ def nothing(value: int) -> int:
 class Trie:
     """A permutation of all values of ``bits`` bits."""
 
-    def __init__(self, key: bytes, bits: int, fast: Fast = nothing) -> None:
-        """``key`` are 32 bytes: the cipher's key, and what the padding is made of."""
+    def __init__(self, key: bytes, bits: int, fast: Fast = nothing, *, restless: bool = False) -> None:
+        """``key`` are 32 bytes: the cipher's key, and what the padding is made of. ``restless``: the first branch that
+        is not held fast is always swapped, so that no value is its own pseudonym that can be another.
+        """
         self._encrypt = Cipher(algorithms.AES(key[:16]), modes.ECB()).encryptor().update
         self._pad = int.from_bytes(self._encrypt(key[16:KEY_BYTES]), "big")
         self._bits = bits
         self._fast = fast
+        self._restless = restless
         tops = [(1 << BLOCK_BITS) - (1 << (BLOCK_BITS - place)) for place in range(bits)]
         self._masks = [(top, self._pad & ~top) for top in tops]
 
@@ -38,16 +41,20 @@ class Trie:
         wide = value << (BLOCK_BITS - self._bits)
         blocks = b"".join([(wide & top | pad).to_bytes(16, "big") for top, pad in self._masks])
         swaps = 0
-        for first in self._encrypt(blocks)[::16]:
-            swaps = swaps << 1 | first >> 7
-        return value ^ (swaps & ~self._fast(value))
+        for byte in self._encrypt(blocks)[::16]:
+            swaps = swaps << 1 | byte >> 7
+        free = ~self._fast(value) & ((1 << self._bits) - 1)
+        first = 1 << (free.bit_length() - 1) if free and self._restless else 0
+        return value ^ (swaps & free | first)
 
     def reveal(self, pseudonym: int) -> int:
         """The value whose pseudonym this is: bit by bit, for each swap hangs on the bits before it."""
-        value = 0
+        value, resting = 0, self._restless
         for place, (top, pad) in enumerate(self._masks):
             bit = 1 << (self._bits - 1 - place)
             wide = value << (BLOCK_BITS - self._bits)
-            swapped = self._encrypt((wide & top | pad).to_bytes(16, "big"))[0] >> 7 and not self._fast(value) & bit
+            free = not self._fast(value) & bit
+            swapped = free and (resting or self._encrypt((wide & top | pad).to_bytes(16, "big"))[0] >> 7)
+            resting = resting and not free
             value |= (pseudonym & bit) ^ (bit if swapped else 0)
         return value

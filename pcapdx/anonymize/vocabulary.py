@@ -11,6 +11,7 @@ ENDINGS = _all("""
 """)
 """Last labels that stay, and all of two letters."""
 KEPT = _all("""
+    pcapng zst lz4 bz2 cap dmp brvx ethernet
     localhost localdomain data-server realhostip cloudstack apache acs kvm xen nip sslip xip plex direct
     traefik lvh local-ip medicmobile wpad isatap ubuntu debian centos rocky fedora cirros alpine minwinpc
     in-addr ip6 iqn naa eui default root admin cloud systemvm nobody anonymous none vm vr any win ip instance
@@ -31,4 +32,4 @@ COMMON = _all("""
     rst fin tls ssl sni vnc ssh nfs mtu lan wan vpn tag tags cut drop lost loop lease offer ping table rules
     grep awk sed cat tail head host virsh ovs ofctl dev show link add del mask
 """)
-"""Words that stay, too, so that no pseudonym is one: they stand in sentences and commands."""
+"""Words that no pseudonym may be, for they stand in sentences and commands."""
