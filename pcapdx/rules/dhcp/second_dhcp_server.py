@@ -18,7 +18,8 @@ VRRP does not pass; an office router plugged in.
 What else it could be
 ---------------------
 Copies of one answer through a relay; a router that was replaced (the server changes once); one machine that serves two
-ranges of a shared network. None of these is reported.
+ranges of a shared network; servers of two networks in a capture of all interfaces that has no tags, where no client
+asked both. None of these is reported.
 
 Next steps
 ----------
@@ -33,6 +34,7 @@ from pcapdx.dissect import Seen
 from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.domains import may_be_apart
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import SECOND
@@ -74,11 +76,13 @@ def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
             if not one.message.relayed and one.message.type in (DhcpType.OFFER, DhcpType.ACK):
                 domains.setdefault(exchange.segment, []).append(one)
     found = []
-    for (vlan, _, _), answers in domains.items():
+    for segment, answers in domains.items():
         answers.sort(key=lambda one: one.ts_ns)
         macs = list(dict.fromkeys(one.frame.eth_src for one in answers if one.frame.eth_src))
         if len(macs) < 2 or not (_same_request(answers) or _turns(answers)):
             continue
+        if any(may_be_apart(view, segment, macs[0], mac) for mac in macs[1:]):
+            continue  # each serves a network of its own
         servers = tuple(
             Server(
                 mac=mac,
@@ -89,7 +93,7 @@ def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
             )
             for mac in macs
         )
-        found.append((vlan, servers))
+        found.append((segment[0], servers))
     return tuple(found)
 
 

@@ -19,6 +19,8 @@ What else it could be
 ---------------------
 A failover, a router that was rebuilt, a migration: there the address changes hands once, or is announced each time.
 VRRP addresses, and proxies that answer for many, are left out. One host with two NICs in one subnet answers with both.
+Two tenants' networks with one address plan, in a capture of all interfaces that has no tags: there both must have
+answered one request, or speak with the same neighbours.
 
 Next steps
 ----------
@@ -35,6 +37,7 @@ from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_flux import fluxes
+from pcapdx.rules.definitions.domains import may_be_apart
 from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -82,10 +85,17 @@ def contests(view: View) -> Mapping[Address, Contest]:
         if len(macs) < 2:
             continue
         together = _together(view, address, macs)
-        returns = _returns([one for one in own if one.message.sender_mac in macs])
+        returns = (
+            [] if _apart(view, address, macs) else _returns([one for one in own if one.message.sender_mac in macs])
+        )
         if together or returns:
-            found[address] = Contest(macs=macs, together=together, returns=returns, claims=tuple(own))
+            found[address] = Contest(macs=macs, together=together, returns=tuple(returns), claims=tuple(own))
     return found
+
+
+def _apart(view: View, address: Address, macs: Sequence[str]) -> bool:
+    """Whether these may be machines of two networks that have one address plan."""
+    return any(may_be_apart(view, address[0], macs[0], mac) for mac in macs[1:])
 
 
 def _by_design(claim: Seen[Arp]) -> bool:
@@ -120,7 +130,7 @@ def _together(view: View, address: Address, macs: Sequence[str]) -> tuple[tuple[
     return tuple(found)
 
 
-def _returns(claims: Sequence[Seen[Arp]]) -> tuple[Seen[Arp], ...]:
+def _returns(claims: Sequence[Seen[Arp]]) -> list[Seen[Arp]]:
     last: dict[str | None, int] = {}
     announced: dict[str | None, int] = {}
     before: str | None = None
@@ -133,7 +143,7 @@ def _returns(claims: Sequence[Seen[Arp]]) -> tuple[Seen[Arp], ...]:
         if back and (mac not in announced or one.ts_ns - announced[mac] > TAKEOVER):
             found.append(one)
         last[mac], before = one.ts_ns, mac
-    return tuple(found)
+    return found
 
 
 def check(view: View) -> Iterator[Finding]:
