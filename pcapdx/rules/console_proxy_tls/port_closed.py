@@ -17,8 +17,9 @@ VM is of an old template; TLS was switched on and the VM not rebuilt.
 What else it could be
 ---------------------
 A console proxy that is just being rebuilt, for up to three minutes: refusals that end are a remark. A port that is
-closed by design while the other one of its kind serves is not reported, nor what a port scan finds closed. Where neither name, path nor site profile makes the
-machine a console proxy, and only its MAC looks like a system VM's, it is a remark, too.
+closed by design while the other one of its kind serves is not reported, nor what a port scan finds closed. Where
+neither name, path nor site profile makes the machine a console proxy, and only its MAC looks like a system VM's, it is
+a remark, too.
 
 Next steps
 ----------

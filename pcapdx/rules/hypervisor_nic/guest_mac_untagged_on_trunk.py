@@ -107,7 +107,7 @@ def _judge(view: View, guest: Talker, tagged: set[int]) -> Iterator[Finding]:
 
 
 def _tagged_all_the_while(view: View, guest: Talker) -> bool:
-    """Whether its frames come with a tag, too, in between: two points in one file, for a port either tags or does not."""
+    """Whether its frames come with a tag, too, in between: two points in one file, as a port tags all or none."""
     return any(
         one.mac == guest.mac and one.vlan and one.sent and _before(one, guest) and _before(guest, one)
         for one in view.talkers
