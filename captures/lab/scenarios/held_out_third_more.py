@@ -162,7 +162,7 @@ def held_out_third_tap_and_nic_in_one_file(lab: Lab) -> None:
     recorder = hosts.near.host.ns.spawn(
         "tcpdump", "-i", "eno4", "-nU", "--immediate-mode", "-Z", "root", "-w", str(second)
     )
-    with lab.record(*at_tap(guest), told=False, steps=(both,), compress="zst", linger=2):
+    with lab.record(guest.host.ns, guest.tap, "any", told=False, steps=(both,), compress="zst", linger=2):
         hosts.talk()
         guest.dhcpcd(seconds=10)
         guest.ns.run("ping", "-qc", "8", "-i", "0.5", hosts.network.gateway)

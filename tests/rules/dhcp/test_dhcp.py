@@ -101,6 +101,20 @@ def test_two_servers_that_answer_one_request(tmp_path: Path) -> None:
     assert "DHCP013" in tape.grave(tmp_path)
 
 
+def test_two_networks_on_all_interfaces_at_once(tmp_path: Path) -> None:
+    """Without tags, servers that no client asked both of may serve a network each."""
+    tape = Tape()
+    for n, (mac, server) in enumerate(((GUEST, ROUTER), (OTHER, STRANGER), (GUEST, ROUTER), (OTHER, STRANGER))):
+        tape.add(20 * n, discover(mac, xid=n)).add(
+            20 * n + 0.1, answer("offer", server, GATEWAY, mac, "10.1.1.57", xid=n)
+        )
+        tape.add(20 * n + 0.2, request(mac, "10.1.1.57", GATEWAY, xid=n))
+        tape.add(20 * n + 0.3, answer("ack", server, GATEWAY, mac, "10.1.1.57", xid=n))
+        tape.add(20 * n + 0.4, arp_request(mac, "10.1.1.57", GATEWAY))
+    assert tape.grave(tmp_path, role=Role.ANY) == set()
+    assert {"DHCP013", "DHCP018"} & tape.grave(tmp_path, role=Role.BRIDGE)
+
+
 def two(tmp_path: Path, near: Tape, far: Tape) -> set[str]:
     """Codes of what two captures of one path say together."""
     arguments = []
