@@ -17,13 +17,16 @@ from pcapdx.vantage import Role
 Machine = tuple[Segment, str]
 
 
+def domain_of(view: View, segment: Segment, mac: str | None) -> Machine:
+    """Equal for machines of one segment that are in one network for all that is seen."""
+    if view.vantage.role is not Role.ANY or segment[0]:
+        return segment, ""
+    return _domains(view).get((segment, mac or ""), (segment, mac or ""))
+
+
 def may_be_apart(view: View, segment: Segment, one: str | None, other: str | None) -> bool:
     """Whether two MACs of one segment may be of two networks all the same."""
-    if view.vantage.role is not Role.ANY or segment[0]:
-        return False
-    domains = _domains(view)
-    here, there = (domains.get((segment, mac or "")) for mac in (one, other))
-    return here is None or here != there
+    return domain_of(view, segment, one) != domain_of(view, segment, other)
 
 
 @once_a_view

@@ -31,10 +31,9 @@ from collections.abc import Iterator
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpType
 from pcapdx.case import View
 from pcapdx.dissect import Seen
-from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.domains import may_be_apart
+from pcapdx.rules.definitions.domains import Machine, domain_of
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import SECOND
@@ -70,19 +69,18 @@ class Server:
 @once_a_view
 def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
     """(VLAN, servers) of each broadcast domain in which servers on two MACs answer the same request or take turns."""
-    domains: dict[Segment, list[Seen[Dhcp]]] = {}
+    domains: dict[Machine, list[Seen[Dhcp]]] = {}
     for exchange in view.exchanges(DhcpExchange):
         for one in (*exchange.offers, *exchange.acks):
             if not one.message.relayed and one.message.type in (DhcpType.OFFER, DhcpType.ACK):
-                domains.setdefault(exchange.segment, []).append(one)
+                domain = domain_of(view, exchange.segment, one.frame.eth_src)
+                domains.setdefault(domain, []).append(one)
     found = []
-    for segment, answers in domains.items():
+    for (segment, _), answers in domains.items():
         answers.sort(key=lambda one: one.ts_ns)
         macs = list(dict.fromkeys(one.frame.eth_src for one in answers if one.frame.eth_src))
         if len(macs) < 2 or not (_same_request(answers) or _turns(answers)):
             continue
-        if any(may_be_apart(view, segment, macs[0], mac) for mac in macs[1:]):
-            continue  # each serves a network of its own
         servers = tuple(
             Server(
                 mac=mac,

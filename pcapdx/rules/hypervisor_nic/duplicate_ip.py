@@ -37,7 +37,7 @@ from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_flux import fluxes
-from pcapdx.rules.definitions.domains import may_be_apart
+from pcapdx.rules.definitions.domains import Machine, domain_of
 from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -80,22 +80,31 @@ def contests(view: View) -> Mapping[Address, Contest]:
     found: dict[Address, Contest] = {}
     for address, claimed in claims.items():
         own = [one for one in claimed if (address[0], one.message.sender_mac) not in proxies and not _by_design(one)]
-        counted = Counter(one.message.sender_mac or "" for one in own)
-        macs = tuple(mac for mac, count in counted.items() if count >= CLAIMS)
-        if len(macs) < 2:
-            continue
-        together = _together(view, address, macs)
-        returns = (
-            [] if _apart(view, address, macs) else _returns([one for one in own if one.message.sender_mac in macs])
-        )
-        if together or returns:
-            found[address] = Contest(macs=macs, together=together, returns=tuple(returns), claims=tuple(own))
+        for members in _by_domain(view, address[0], own):
+            contest = _contest(view, address, members)
+            if contest is not None:
+                found[address] = contest
     return found
 
 
-def _apart(view: View, address: Address, macs: Sequence[str]) -> bool:
-    """Whether these may be machines of two networks that have one address plan."""
-    return any(may_be_apart(view, address[0], macs[0], mac) for mac in macs[1:])
+def _by_domain(view: View, segment: Segment, claims: Sequence[Seen[Arp]]) -> Iterator[list[Seen[Arp]]]:
+    """Claims of machines that are in one network: tenants may have one address plan."""
+    grouped: dict[Machine, list[Seen[Arp]]] = {}
+    for one in claims:
+        grouped.setdefault(domain_of(view, segment, one.message.sender_mac), []).append(one)
+    yield from grouped.values()
+
+
+def _contest(view: View, address: Address, claims: Sequence[Seen[Arp]]) -> Contest | None:
+    counted = Counter(one.message.sender_mac or "" for one in claims)
+    macs = tuple(mac for mac, count in counted.items() if count >= CLAIMS)
+    if len(macs) < 2:
+        return None
+    together = _together(view, address, macs)
+    returns = _returns([one for one in claims if one.message.sender_mac in macs])
+    if not together and not returns:
+        return None
+    return Contest(macs=macs, together=together, returns=returns, claims=tuple(claims))
 
 
 def _by_design(claim: Seen[Arp]) -> bool:
@@ -130,7 +139,7 @@ def _together(view: View, address: Address, macs: Sequence[str]) -> tuple[tuple[
     return tuple(found)
 
 
-def _returns(claims: Sequence[Seen[Arp]]) -> list[Seen[Arp]]:
+def _returns(claims: Sequence[Seen[Arp]]) -> tuple[Seen[Arp], ...]:
     last: dict[str | None, int] = {}
     announced: dict[str | None, int] = {}
     before: str | None = None
@@ -143,7 +152,7 @@ def _returns(claims: Sequence[Seen[Arp]]) -> list[Seen[Arp]]:
         if back and (mac not in announced or one.ts_ns - announced[mac] > TAKEOVER):
             found.append(one)
         last[mac], before = one.ts_ns, mac
-    return found
+    return tuple(found)
 
 
 def check(view: View) -> Iterator[Finding]:
