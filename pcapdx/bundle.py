@@ -23,6 +23,7 @@ from pcapdx.errors import PcapdxError
 from pcapdx.plugins import Plugins
 from pcapdx.report import html, markdown, text
 from pcapdx.report import json as as_json
+from pcapdx.report.decoded import decoded
 from pcapdx.report.document import Document, document_of
 from pcapdx.report.pictures import pictures_of
 from pcapdx.site import Site
@@ -79,7 +80,12 @@ def _nameless(document: Document) -> Document:
 
 
 def _reports(analysis: Analysis, document: Document) -> Iterator[tuple[str, bytes]]:
-    yield "report.html", html.render(document, pictures_of(analysis, document)).encode()
+    yield (
+        "report.html",
+        html.render(
+            document, pictures_of(analysis, document), decoded=decoded(document, analysis.case, by_tshark=False)
+        ).encode(),
+    )
     yield "report.txt", text.render(document).encode()
     yield "report.md", markdown.render(document).encode()
     yield "report.json", as_json.render(document).encode()

@@ -48,7 +48,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @report_options
-@click.option("--decode", is_flag=True, help="Add Wireshark's full tree of the evidence frames (needs tshark).")
+@click.option("--decode", is_flag=True, help="Add the evidence frames, decoded (by tshark, or without it by pcapdx).")
 @click.option("--sha256", is_flag=True, help="Put each file's SHA-256 into the report (reads every file twice).")
 @disguise_options
 def analyze(
@@ -86,10 +86,10 @@ def analyze(
         disguise.like_original(analysis)
         document = document_of(analysis, disguise.renamed(digests))
         trees = ""
-        if decode:
+        if decode or form == "html":
             from pcapdx.report.decoded import decoded
 
-            trees = decoded(document)
+            trees = decoded(document, analysis.case, by_tshark=decode)
         document = disguise.shown(document)
     write(_rendered(document, analysis, form, output, trees), output)
     _exit(analysis, document, fail_on)

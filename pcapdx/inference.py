@@ -8,6 +8,7 @@ from pcapdx.vantage import CaptureArgument, Role, Vantage
 
 LINKTYPE_COOKED = (113, 276)
 ENOUGH_FRAMES = 10
+MOST_NAMED = 4
 
 
 def infer(argument: CaptureArgument, facts: CaptureFacts, talkers: Array) -> Vantage:
@@ -22,6 +23,11 @@ def infer(argument: CaptureArgument, facts: CaptureFacts, talkers: Array) -> Van
 def _role(facts: CaptureFacts, talkers: Array, interface: str | None) -> tuple[Role | None, str]:
     if any(one.link_type in LINKTYPE_COOKED for one in facts.interfaces):
         return Role.ANY, "Linux cooked capture"
+    several = list(dict.fromkeys(one.name for one in facts.interfaces if one.name))
+    if len({_by_interface_name(one) for one in several}) > 1:
+        return Role.ANY, f"several interfaces: {', '.join(several[:MOST_NAMED])}"
+    if len(facts.interfaces) > 1 and _with_and_without_tag(talkers):
+        return Role.ANY, "several interfaces, with and without a tag"
     if interface is not None:
         by_name = _by_interface_name(interface)
         if by_name is not None:
@@ -37,6 +43,20 @@ def _role(facts: CaptureFacts, talkers: Array, interface: str | None) -> tuple[R
     if not vlans and _is_tap(senders, talkers):
         return Role.TAP, "every unicast frame is from or to one MAC"
     return None, ""
+
+
+def _with_and_without_tag(talkers: Array) -> bool:
+    """One MAC sends tagged and untagged at the same time, as it never does at one point."""
+    senders = talkers[talkers["sent"] > 0]
+    columns = (senders[name].tolist() for name in ("mac", "vni", "vlan", "first_ns", "last_ns"))
+    untagged: dict[tuple[int, int], tuple[int, int]] = {}
+    tagged: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    for mac, vni, vlan, first_ns, last_ns in zip(*columns, strict=True):
+        if vlan:
+            tagged.append(((mac, vni), (first_ns, last_ns)))
+        else:
+            untagged[mac, vni] = first_ns, last_ns
+    return any(who in untagged and untagged[who][0] < when[1] and when[0] < untagged[who][1] for who, when in tagged)
 
 
 def _by_interface_name(interface: str) -> Role | None:

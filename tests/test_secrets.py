@@ -46,7 +46,8 @@ def outputs(name: str) -> Iterator[tuple[str, str]]:
     document = document_of(analysis)
     yield "text", text.render(document)
     yield "JSON", json.render(document)
-    yield "HTML with pictures", html.render(document, pictures_of(analysis, document))
+    frames = decoded.decoded(document, analysis.case, by_tshark=False)
+    yield "HTML with pictures and frames", html.render(document, pictures_of(analysis, document), decoded=frames)
     yield "Markdown", markdown.render(document)
     yield "Jira", markdown.render(document, flavour=markdown.JIRA)
     yield "SARIF", sarif.render(document)
@@ -76,7 +77,7 @@ def test_no_secret_is_decoded(name: str) -> None:
     """Wireshark shows everything; what ``--decode`` takes over is harmless, and still shows the frames."""
     if shutil.which("tshark") is None:
         pytest.skip("tshark is not installed")
-    trees = decoded.decoded(document_of(labelled.analysis(name)))
+    trees = decoded.by_wireshark(document_of(labelled.analysis(name)))
     assert trees.count(" frame ") > 3
     assert_none(name, "decoded frames", trees)
 

@@ -134,6 +134,23 @@ def test_interface_names(name: str, role: Role | None, tmp_path: Path) -> None:
     assert (vantage.role, vantage.interface) == (role, name)
 
 
+@pytest.mark.parametrize(
+    ("names", "role"),
+    [(("vnet3", "eth1"), Role.ANY), (("vnet3", "vnet4"), Role.TAP), (("eth0", "eth1"), None)],
+)
+def test_several_interfaces_in_one_file(names: tuple[str, ...], role: Role | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    frame = bytes.fromhex("ffffffffffff0201000000010806") + bytes(46)
+    blocks = b"".join(interface(option(2, name.encode())) for name in names)
+    path.write_bytes(section() + blocks + enhanced(Packet(1, frame)))
+    assert vantage_of(path).role == role
+
+
+def test_a_tap_and_a_nic_without_names() -> None:
+    [argument] = labelled.CASES["held-out-third-tap-and-nic-in-one-file"].arguments
+    assert vantage_of(argument.path).why == "several interfaces, with and without a tag"
+
+
 def test_few_frames_tell_nothing() -> None:
     """Nine frames between two machines could have been seen by either."""
     assert ENOUGH_FRAMES >= 10

@@ -7,7 +7,7 @@ there are very many, those are kept whose fingerprint has enough zero bits, whic
 
 import numpy as np
 
-from pcapdx.frame import FRAGMENT, TWIN
+from pcapdx.frame import FRAGMENT, TWIN, ip_words
 from pcapdx.sieve.columns import Array, Column, dtype
 
 ARP, RARP, OTHER = -1, -2, -3
@@ -160,6 +160,13 @@ def _rows(frames: Array) -> Array:
     rows["src"] = _address(frames, "src", version)
     rows["dst"] = _address(frames, "dst", version)
     return rows
+
+
+def row_address(ip: str) -> int:
+    """An address as rows have it."""
+    version, first, second, third, last = ip_words(ip)
+    mixed = last ^ (third << 17) ^ (second << 29) ^ (first << 11)
+    return last if version == 4 else (mixed & ((1 << 62) - 1)) | 1 << 62
 
 
 def _address(frames: Array, side: str, version: Array) -> Array:

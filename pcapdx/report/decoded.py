@@ -1,4 +1,4 @@
-"""Wireshark's tree of the evidence frames, by pyshark, where tshark is installed.
+"""The evidence frames decoded: Wireshark's tree by pyshark, where tshark is installed, else as pcapdx reads them.
 
 Wireshark shows everything, secrets too, so only layers that hold none are shown whole; of HTTP the harmless header
 fields, of anything else its name. Whoever needs more has the frame numbers.
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from pcapdx.capture.decompress import compression_of
-from pcapdx.errors import PcapdxError
+from pcapdx.case import Case
 from pcapdx.report.document import Document, FindingEntry, ProofEntry
 from pcapdx.report.escape import plain
+from pcapdx.report.frames import MOST_FRAMES, read_frames
 from pcapdx.report.words import source
 
-MOST_FRAMES = 24
 MOST_FIELDS = 120
 MOST_CHARACTERS = 240
 MOST_UNPACKED_BYTES = 1 << 30
@@ -58,13 +58,21 @@ HIDDEN_FIELDS = (
 _NOT_BY_TSHARK: dict[str, Callable[..., IO[bytes]]] = {"xz": lzma.open, "bzip2": bz2.open}
 
 
-def decoded(document: Document) -> str:
-    """The trees as text, evidence of the first diagnoses first, 24 frames at most.
+def decoded(document: Document, case: Case, *, by_tshark: bool = True) -> str:
+    """The trees as text with who made them, evidence of the first diagnoses first, 24 frames at most.
 
-    Raises PcapdxError where tshark is not installed. Of what came by a pipe there is nothing left to decode.
+    Of what came by a pipe there is nothing left for tshark to decode.
     """
-    if shutil.which("tshark") is None:
-        raise PcapdxError("--decode needs tshark; apt install tshark")
+    there = shutil.which("tshark") is not None
+    if by_tshark and there and (trees := by_wireshark(document)):
+        return f"by Wireshark\n\n{trees}"
+    own = read_frames(case, document)
+    told = "" if there or not by_tshark else "; tshark is not installed"
+    return f"by pcapdx{told}\n\n{own}" if own else ""
+
+
+def by_wireshark(document: Document) -> str:
+    """Wireshark's trees."""
     blocks: list[str] = []
     for (name, path), frames in _wanted(document).items():
         if frames and path != "-":

@@ -45,7 +45,7 @@ MARK = "pcapdx; secrets are never in a report"
 
 
 def render(document: Document, pictures: Pictures | None = None, *, decoded: str = "") -> str:
-    """The whole page; ``decoded`` are Wireshark's trees."""
+    """The whole page; ``decoded`` are the evidence frames, and in the first line by whom."""
     from markupsafe import Markup
 
     pictures = pictures or Pictures()
@@ -66,11 +66,11 @@ def render(document: Document, pictures: Pictures | None = None, *, decoded: str
         passages=passage_table(document),
         transits=transits(document),
         path_limits=path_limits(document),
-        masked=masked(document),
         ladder=Markup(pictures.ladder),
         charts=[(one.title, one.legend, Markup(one.svg)) for one in pictures.charts],
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        masked=masked(document),
         most_anomalies=MOST_ANOMALIES,
         most_consequences=MOST_CONSEQUENCES,
         decoded=decoded,

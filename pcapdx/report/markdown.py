@@ -59,7 +59,7 @@ JIRA = Flavour(
 
 
 def render(document: Document, *, decoded: str = "", flavour: Flavour = MARKDOWN) -> str:
-    """The whole report, ending in a newline; ``decoded`` are Wireshark's trees of the evidence frames."""
+    """The whole report, ending in a newline; ``decoded`` are the evidence frames."""
     return "\n".join(_Writer(flavour).lines(document, decoded)).rstrip("\n") + "\n"
 
 

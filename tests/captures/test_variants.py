@@ -24,6 +24,8 @@ TRUE_OF_A_PART = {
     ("dhcp-range-missing-for-one-subnet", "late"): "DHCP001",  # whom the router serves was before
     ("dhcp-unknown-mac-any", "late"): "DHCP001",
     ("held-out-dhcp-mac-unknown", "late"): "DHCP001",
+    ("held-out-third-unknown-and-no-web", "late"): "DHCP001",
+    ("held-out-third-management-maintenance", "early"): "HOST002",  # that the restart ends comes later
     ("vlan-qinq-one-customer-unserved", "late"): "HYP006",  # the customer that is served was before
     ("ovs-port-without-tag", "untold"): "HYP004",  # a tap that shows tags of others could be a NIC
     ("path-vlan-native-on-far-port", "late2"): "HYP004",  # untagged at that NIC is what was done

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pcapdx.report import html, ladder, lanes, passages, svg
+from pcapdx.report.decoded import decoded
 from pcapdx.report.document import Document
 from pcapdx.report.pictures import pictures_of
 from pcapdx.report.words import headline
@@ -42,8 +43,9 @@ STYLES = """() => [...document.querySelectorAll('body *')]
 
 
 def page_of(name: str, document: Document | None = None) -> str:
-    document = document or labelled.document(name)
-    return html.render(document, pictures_of(labelled.analysis(name), document))
+    document, analysis = document or labelled.document(name), labelled.analysis(name)
+    frames = decoded(document, analysis.case, by_tshark=False)
+    return html.render(document, pictures_of(analysis, document), decoded=frames)
 
 
 @pytest.fixture(scope="module")

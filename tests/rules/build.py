@@ -7,10 +7,12 @@ assert tape.codes(tmp_path, role=Role.NIC) == {...}
 
 from collections.abc import Sequence
 from functools import cache
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import wrpcap
@@ -40,6 +42,11 @@ def along(folder: Path, *points: tuple[str, Role, "Tape"], site: Site | None = N
         wrpcap(str(path), sorted(tape.packets, key=lambda one: float(one.time)), linktype=1)
         arguments.append(CaptureArgument(name=name, role=role, path=str(path), named=True))
     return analyze(arguments, plugins(), site=site, strict=True)
+
+
+def by_code(analysis: Analysis) -> dict[str, Finding]:
+    """What was found, by its code."""
+    return {one.finding.code: one.finding for one in analysis.diagnosed.findings}
 
 
 def codes(analysis: Analysis) -> set[str]:
@@ -164,6 +171,19 @@ def tcp(
     options = [("MSS", mss)] if mss else []
     segment = TCP(sport=port, dport=to_port, flags=flags, seq=seq, ack=ack, options=options)
     return Ether(src=mac, dst=to_mac) / IP(src=ip, dst=to_ip, id=seq & 0xFFFF) / segment / Raw(b"x" * size)
+
+
+def solicit(mac: str, ip: str, target: str) -> Packet:
+    """An IPv6 neighbour solicitation to the group of its target (RFC 4861)."""
+    low = int(IPv6Address(target)) & 0xFFFFFF
+    group = f"33:33:ff:{low >> 16:02x}:{low >> 8 & 255:02x}:{low & 255:02x}"
+    body = ICMPv6ND_NS(tgt=target) / ICMPv6NDOptSrcLLAddr(lladdr=mac)
+    return Ether(src=mac, dst=group) / IPv6(src=ip, dst=f"ff02::1:ff{low >> 16:02x}:{low & 0xFFFF:x}", hlim=255) / body
+
+
+def echo6(mac: str, ip: str, to_mac: str, to_ip: str, *, number: int = 1) -> Packet:
+    """A ping by IPv6."""
+    return Ether(src=mac, dst=to_mac) / IPv6(src=ip, dst=to_ip) / ICMPv6EchoRequest(id=7, seq=number)
 
 
 def udp(mac: str, ip: str, to_ip: str, port: int, *, to_mac: str = EVERYBODY, size: int = 5) -> Packet:

@@ -17,8 +17,9 @@ VM is of an old template; TLS was switched on and the VM not rebuilt.
 What else it could be
 ---------------------
 A console proxy that is just being rebuilt, for up to three minutes: refusals that end are a remark. A port that is
-closed by design while the other page port serves is not reported. Where neither name, path nor site profile makes the
-machine a console proxy, and only its MAC looks like a system VM's, it is a remark, too.
+closed by design while the other one of its kind serves is not reported, nor what a port scan finds closed. Where
+neither name, path nor site profile makes the machine a console proxy, and only its MAC looks like a system VM's, it is
+a remark, too.
 
 Next steps
 ----------
@@ -84,6 +85,8 @@ def check_websocket(view: View) -> Iterator[Finding]:
     for tries, by_rst in closed(view):
         if tries.port not in WEBSOCKET_PORTS or tries.server not in consoles(view) or tries.worked:
             continue
+        if _other_websocket(view, tries):
+            continue
         page = _page_before(view, tries)
         if page is None:
             continue
@@ -104,6 +107,12 @@ def _serves(view: View, server: str) -> bool:
     return any(
         one.responder.syn or one.responder.payload_bytes for one in view.flows.where(ports=PAGE_PORTS, server=server)
     )
+
+
+def _other_websocket(view: View, tries: Tries) -> bool:
+    """The same client got through to the other port a websocket may be at: this one is closed by design."""
+    flows = view.flows.where(ports=WEBSOCKET_PORTS, server=tries.server, client=tries.client)
+    return any(one.responder.syn for one in flows if one.responder.port != tries.port)
 
 
 def _page_before(view: View, tries: Tries) -> Evidence | None:

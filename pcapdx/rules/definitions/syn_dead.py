@@ -2,7 +2,8 @@
 
 Tries of one client for one service are taken together, whatever their source ports: an agent opens a new connection
 every few seconds. SYN-DEAD needs three SYNs over two seconds with nothing at all back, a capture that would have shown
-an answer and runs on three seconds, and no try of the same client for the same service that did work.
+an answer and runs on three seconds, and no try of the same client for the same service that did work. What a port scan
+finds closed or silent is neither.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,10 @@ from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
 PRIME = 0x9E3779B97F4A7C15
+PORTS_OF_A_SCAN = 16
+"""Ports of one server at which one client is refused or left waiting: no program needs so many."""
+TRIES_OF_A_SCAN = 2
+"""Connections to each of them; who needs a service tries again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,7 @@ def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = Fa
             and _waited(view, tries)
             and (even_if_worked or not tries.worked)
             and hears(view, tries.client_mac, tries.vlan, answer=_answer(tries))
+            and not _of_a_scan(view, tries)
         ):
             yield tries
 
@@ -85,8 +91,28 @@ def refused(
     """
     prompt = tuple(flow for flow in _failing(view, _reset(view), ports, at_least) if _prompt(flow))
     for tries in _grouped(view, prompt):
-        if tries.count >= at_least and (even_if_worked or not tries.worked):
+        if tries.count >= at_least and (even_if_worked or not tries.worked) and not _of_a_scan(view, tries):
             yield tries
+
+
+def _of_a_scan(view: View, tries: Tries) -> bool:
+    """One of the many ports of a server that a client tries once or twice: that it is closed is no fault."""
+    return len(tries.flows) <= TRIES_OF_A_SCAN and (tries.client, tries.server) in _scans(view)
+
+
+@once_a_view
+def _scans(view: View) -> frozenset[tuple[str | None, str | None]]:
+    """(client, server) pairs of port scans."""
+    rows = view.flows.rows
+    failed = np.concatenate((_silent(view), _reset(view)))
+    pairs = np.zeros(len(failed), dtype=np.uint64)
+    for column in ("src3", "dst3", "src2", "dst2"):
+        pairs = pairs * np.uint64(PRIME) + rows[column][failed].astype(np.uint64)
+    services = pairs * np.uint64(PRIME) + rows["dport"][failed].astype(np.uint64)
+    _, first = np.unique(services, return_index=True)
+    _, sample, ports = np.unique(pairs[first], return_index=True, return_counts=True)
+    found = (view.flows.at(int(failed[first[one]])) for one in sample[ports >= PORTS_OF_A_SCAN].tolist())
+    return frozenset((one.originator.ip, one.responder.ip) for one in found)
 
 
 def _prompt(flow: Flow) -> bool:

@@ -12,8 +12,8 @@ DHCP_SPREAD = 10 * SECOND
 ARP_TRIES = 3
 """The kernel's own limit."""
 ARP_SPREAD = 2 * SECOND
-ARP_RETRY = 5 * SECOND
-"""Three tries come a second apart; a capture at a busy NIC may lose one."""
+ARP_RETRY = 10 * SECOND
+"""Linux asks once a second, others less often; who is answered keeps the answer for 15 s at least (RFC 4861 times)."""
 ARP_AFTER = 2 * SECOND
 """The capture must run on so long after the last request."""
 

@@ -17,8 +17,9 @@ A foreign DHCP server; a stale hosts entry in the router; a static address in an
 
 What else it could be
 ---------------------
-An old profile; proxy ARP or a VRRP address, which are left out; in zones with security groups the guest does not see
-others' ARP at all.
+An old profile; proxy ARP or a VRRP address, which are left out; another tenant's network with the same address plan,
+in a capture of all interfaces that has no tags; in zones with security groups the guest does not see others' ARP at
+all.
 
 Next steps
 ----------
@@ -34,6 +35,7 @@ from pcapdx.dissect import Seen
 from pcapdx.frame import Segment
 from pcapdx.model import Evidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.domains import may_be_apart
 from pcapdx.rules.definitions.leases import Lease, leases
 from pcapdx.rules.definitions.macs import is_virtual_router_protocol
 from pcapdx.rules.definitions.windows import SECOND
@@ -97,6 +99,7 @@ def check_in_use(view: View) -> Iterator[Finding]:
             and any(abs(one.ts_ns - moment) <= CLAIMED_WITHIN for moment in moments)
             and not is_virtual_router_protocol(one.message.sender_mac)
             and not _answers_for_many(view, one.message.sender_mac)
+            and not may_be_apart(view, segment, mac, one.message.sender_mac)
         ]
         if not claims:
             continue

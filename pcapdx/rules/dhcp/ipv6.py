@@ -18,7 +18,8 @@ with router advertisements left on.
 What else it could be
 ---------------------
 A network without DHCPv6, where a client asks in vain by design (no advertisement, or one without the M flag): nothing
-is said. A pair of upstream routers with one prefix each.
+is said. A pair of upstream routers with one prefix each. Two networks in a capture of all interfaces that has no tags,
+each with its router: two routers are not compared there.
 
 Next steps
 ----------
@@ -38,6 +39,7 @@ from pcapdx.rule import Rule
 from pcapdx.rules.definitions.leases import router_macs
 from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, duration, in_vlan, listed, times
+from pcapdx.vantage import Role
 
 SOLICITS = 3
 SOLICIT_SPREAD = 15 * SECOND
@@ -137,6 +139,8 @@ def check_rogue(view: View) -> Iterator[Finding]:
             )
         if strangers or len(routers) < 2 or len({_prefixes(sent) for sent in routers.values()}) < 2:
             continue
+        if view.vantage.role is Role.ANY and not vlan:
+            continue  # several networks without their tags, each with a router of its own
         yield ROGUE.finding(
             subject=Subject(vlan=vlan),
             severity=Severity.WARNING,

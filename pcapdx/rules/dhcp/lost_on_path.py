@@ -21,7 +21,7 @@ transaction of the same client at the other point is the same message.
 
 Next steps
 ----------
-Look at the switch ports between the two points.
+Look at the switch ports between the two points; inside a host at its bridge and filters.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ import numpy as np
 from dissectors.dhcp import Dhcp, DhcpType
 from pcapdx.case import Case
 from pcapdx.dissect import Seen
-from pcapdx.model import Finding, Severity, Subject, Topic
+from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.path import Leg, is_dhcp, legs, ports
 from pcapdx.rules.definitions.wording import cite, times
@@ -62,8 +62,27 @@ def check_discover(case: Case) -> Iterator[Finding]:
                 last_ns=lost[-1].ts_ns,
                 alternatives=(f"{far.name} is not on the way of this network",),
                 limits=leg.limits,
-                next_steps=(ports(near, far, lost[0].frame.vlan),),
+                next_steps=_next_steps(leg, lost[0].frame.vlan),
             )
+
+
+def _next_steps(leg: Leg, vlan: int) -> tuple[NextStep, ...]:
+    """Between two hosts the switch's ports; inside one its bridge and filters."""
+    if not leg.leaves_host and not leg.enters_host:
+        return (ports(leg.near, leg.far, vlan),)
+    inner = leg.near if leg.leaves_host else leg.far
+    return (
+        NextStep(
+            where=f"host of {inner.name}",
+            command="bridge link; bridge fdb show; ovs-vsctl show",
+            meaning=f"{inner.name} and the VLAN's way out must be in one bridge, both up",
+        ),
+        NextStep(
+            where=f"host of {inner.name}",
+            command="ebtables -t nat -L --Lc; iptables-save -c | grep -E 'FORWARD|BF-'",
+            meaning="a DROP whose counter grows with the client's tries takes them",
+        ),
+    )
 
 
 def check_offer(case: Case) -> Iterator[Finding]:
@@ -87,7 +106,7 @@ def check_offer(case: Case) -> Iterator[Finding]:
                 last_ns=lost[-1].ts_ns,
                 alternatives=("the unicast reply takes another port of the host than the one captured",),
                 limits=leg.limits,
-                next_steps=(ports(near, far, lost[0].frame.vlan),),
+                next_steps=_next_steps(leg, lost[0].frame.vlan),
             )
 
 

@@ -18,7 +18,8 @@ VRRP does not pass; an office router plugged in.
 What else it could be
 ---------------------
 Copies of one answer through a relay; a router that was replaced (the server changes once); one machine that serves two
-ranges of a shared network. None of these is reported.
+ranges of a shared network; servers of two networks in a capture of all interfaces that has no tags, where no client
+asked both. None of these is reported.
 
 Next steps
 ----------
@@ -30,9 +31,9 @@ from collections.abc import Iterator
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpType
 from pcapdx.case import View
 from pcapdx.dissect import Seen
-from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.domains import Machine, domain_of
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import SECOND
@@ -68,13 +69,14 @@ class Server:
 @once_a_view
 def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
     """(VLAN, servers) of each broadcast domain in which servers on two MACs answer the same request or take turns."""
-    domains: dict[Segment, list[Seen[Dhcp]]] = {}
+    domains: dict[Machine, list[Seen[Dhcp]]] = {}
     for exchange in view.exchanges(DhcpExchange):
         for one in (*exchange.offers, *exchange.acks):
             if not one.message.relayed and one.message.type in (DhcpType.OFFER, DhcpType.ACK):
-                domains.setdefault(exchange.segment, []).append(one)
+                domain = domain_of(view, exchange.segment, one.frame.eth_src)
+                domains.setdefault(domain, []).append(one)
     found = []
-    for (vlan, _, _), answers in domains.items():
+    for (segment, _), answers in domains.items():
         answers.sort(key=lambda one: one.ts_ns)
         macs = list(dict.fromkeys(one.frame.eth_src for one in answers if one.frame.eth_src))
         if len(macs) < 2 or not (_same_request(answers) or _turns(answers)):
@@ -89,7 +91,7 @@ def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
             )
             for mac in macs
         )
-        found.append((vlan, servers))
+        found.append((segment[0], servers))
     return tuple(found)
 
 

@@ -203,7 +203,7 @@ def _finding(view: View, members: list[Spoiled]) -> Finding:
             f"took none: {kinds} are sent again ({times(max(one.count for one in members))} on one connection)."
         ),
         evidence=(cite(view, frames, f"{kinds} of {sender.ip} with {filled}, sent again"),),
-        filter=f"ip.src == {sender.ip} && (tcp.checksum.status == 0 || udp.checksum.status == 0)",
+        filter=f"ip.src == {sender.ip} && ip.dst == {receiver.ip} && {'tcp' if flow.protocol == TCP else 'dns'}",
         first_ns=min(times_ns, default=None),
         last_ns=max(times_ns, default=None),
         alternatives=(
@@ -215,7 +215,7 @@ def _finding(view: View, members: list[Spoiled]) -> Finding:
             ),
         ),
         limits=(
-            "Wireshark checks checksums only where it is told to: Preferences, TCP, validate the checksum if possible",
+            "Wireshark marks wrong checksums only where it is told to: Preferences, Protocols, TCP (or UDP), validate",
         ),
         next_steps=(
             NextStep(

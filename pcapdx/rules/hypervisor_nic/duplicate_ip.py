@@ -19,6 +19,8 @@ What else it could be
 ---------------------
 A failover, a router that was rebuilt, a migration: there the address changes hands once, or is announced each time.
 VRRP addresses, and proxies that answer for many, are left out. One host with two NICs in one subnet answers with both.
+Two tenants' networks with one address plan, in a capture of all interfaces that has no tags: there both must have
+answered one request, or speak with the same neighbours.
 
 Next steps
 ----------
@@ -35,6 +37,7 @@ from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_flux import fluxes
+from pcapdx.rules.definitions.domains import Machine, domain_of
 from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -77,15 +80,31 @@ def contests(view: View) -> Mapping[Address, Contest]:
     found: dict[Address, Contest] = {}
     for address, claimed in claims.items():
         own = [one for one in claimed if (address[0], one.message.sender_mac) not in proxies and not _by_design(one)]
-        counted = Counter(one.message.sender_mac or "" for one in own)
-        macs = tuple(mac for mac, count in counted.items() if count >= CLAIMS)
-        if len(macs) < 2:
-            continue
-        together = _together(view, address, macs)
-        returns = _returns([one for one in own if one.message.sender_mac in macs])
-        if together or returns:
-            found[address] = Contest(macs=macs, together=together, returns=returns, claims=tuple(own))
+        for members in _by_domain(view, address[0], own):
+            contest = _contest(view, address, members)
+            if contest is not None:
+                found[address] = contest
     return found
+
+
+def _by_domain(view: View, segment: Segment, claims: Sequence[Seen[Arp]]) -> Iterator[list[Seen[Arp]]]:
+    """Claims of machines that are in one network: tenants may have one address plan."""
+    grouped: dict[Machine, list[Seen[Arp]]] = {}
+    for one in claims:
+        grouped.setdefault(domain_of(view, segment, one.message.sender_mac), []).append(one)
+    yield from grouped.values()
+
+
+def _contest(view: View, address: Address, claims: Sequence[Seen[Arp]]) -> Contest | None:
+    counted = Counter(one.message.sender_mac or "" for one in claims)
+    macs = tuple(mac for mac, count in counted.items() if count >= CLAIMS)
+    if len(macs) < 2:
+        return None
+    together = _together(view, address, macs)
+    returns = _returns([one for one in claims if one.message.sender_mac in macs])
+    if not together and not returns:
+        return None
+    return Contest(macs=macs, together=together, returns=returns, claims=tuple(claims))
 
 
 def _by_design(claim: Seen[Arp]) -> bool:

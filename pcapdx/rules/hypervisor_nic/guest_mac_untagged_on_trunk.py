@@ -19,7 +19,8 @@ again (issue 7816 for storage NICs).
 What else it could be
 ---------------------
 A guest network that is untagged by plan: then the guest is answered. A recorder that lost tags (CAP001) or a native
-VLAN that differs (VLAN004): then the untagged frames are the ones that come in.
+VLAN that differs (VLAN004): then the untagged frames are the ones that come in. A tap and a NIC recorded into one file:
+then the same guest's frames are there with their tag all the while.
 
 Next steps
 ----------
@@ -70,6 +71,8 @@ def _judge(view: View, guest: Talker, tagged: set[int]) -> Iterator[Finding]:
     peers = vlans_of_network(view, guest.mac)
     if count < REPETITION or _host_speaks_there(view, guest.mac) or (guest.received and not peers):
         return
+    if _tagged_all_the_while(view, guest):
+        return
     local = is_local(view, guest.mac)
     grave = not is_system_vm_public(guest.mac) and bool(local or peers or _asks_in_vain(view, guest.mac))
     vlans = sorted(peers or tagged)
@@ -101,6 +104,19 @@ def _judge(view: View, guest: Talker, tagged: set[int]) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _tagged_all_the_while(view: View, guest: Talker) -> bool:
+    """Whether its frames come with a tag, too, in between: two points in one file, as a port tags all or none."""
+    return any(
+        one.mac == guest.mac and one.vlan and one.sent and _before(one, guest) and _before(guest, one)
+        for one in view.talkers
+    )
+
+
+def _before(one: Talker, other: Talker) -> bool:
+    """Whether the one began before the other ended."""
+    return one.first_ns is not None and other.last_ns is not None and one.first_ns < other.last_ns
 
 
 def _asks_in_vain(view: View, mac: str) -> bool:

@@ -20,7 +20,8 @@ everybody so (PWD007). The socat server of 4.5 and older holds a lock (PWD013).
 What else it could be
 ---------------------
 "Nothing waiting" is the normal answer at every boot without a reset; only a reset known from the profile makes it a
-fault. An application on 8080 that never asked for DomU_Request is not judged.
+fault. An application on 8080 that never asked for DomU_Request is not judged. Where the snap length cuts the header
+off, only a connection that a router closes without a byte is, and three of them.
 
 Next steps
 ----------
@@ -29,14 +30,19 @@ Look whether the router holds a password for exactly the address that asked, and
 
 from collections.abc import Iterator
 
-from dissectors.http import Ended
+from dissectors.http import Ended, HttpRequest
 from dissectors.password_server import AnswerKind, Generation, PasswordExchange, PasswordKind
 from pcapdx.case import View
+from pcapdx.dissect import End, Flow
 from pcapdx.model import Confidence, Finding, Severity, Topic
 from pcapdx.rule import ParticularsWithSteps, Rule
 from pcapdx.rules.definitions.leases import leases
+from pcapdx.rules.definitions.servers import why_router
+from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite
-from pcapdx.rules.password_reset import steps
+from pcapdx.rules.password_reset import PORT, steps
+
+LOCKED = "the socat server of CloudStack 4.5 and older waits for a lock; later servers crash so"
 
 
 def asked(view: View) -> Iterator[PasswordExchange]:
@@ -146,8 +152,51 @@ def check_closed(view: View) -> Iterator[Finding]:
                 f"{server} took {client}'s request for its password and closed without a byte ({len(tries)} times)."
             ),
             **shared,
-            alternatives=("the socat server of CloudStack 4.5 and older waits for a lock; later servers crash so",),
+            alternatives=(LOCKED,),
         )
+    for (client, server), flows in _closed_unread(view).items():
+        yield _closed_on_cut_requests(view, client, server, flows)
+
+
+def _closed_unread(view: View) -> dict[tuple[str, str], list[Flow]]:
+    """By client and router: connections to the password server that closed so, with requests that the snap length cut.
+
+    Nothing else listens there, but one such connection could be anything.
+    """
+    grouped: dict[tuple[str, str], list[Flow]] = {}
+    for one in view.conversations(HttpRequest):
+        flow, closing = one.flow, one.flow.closing
+        asker, answerer = flow.originator, flow.responder
+        unread = one.originator_end is End.CUT and 0 < asker.stream_bytes <= asker.acked_bytes
+        bare = closing is not None and not closing.by_originator and not answerer.payload_bytes
+        if answerer.port == PORT and flow.began and unread and bare and why_router(view, answerer.ip or ""):
+            grouped.setdefault((asker.ip or "", answerer.ip or ""), []).append(flow)
+    return {ends: flows for ends, flows in grouped.items() if len(flows) >= REPETITION}
+
+
+def _closed_on_cut_requests(view: View, client: str, server: str, flows: list[Flow]) -> Finding:
+    first, last = flows[0], flows[-1]
+    frames = [
+        number
+        for flow in flows
+        for number in (flow.originator.payload_frame, flow.closing.frame if flow.closing else None)
+        if number is not None
+    ]
+    return CLOSED.finding(
+        subject=steps.subject(first.originator.mac, first.vlan, client, server),
+        confidence=Confidence.LIKELY,
+        summary=(
+            f"{server} took what {client} asked on port {PORT} and closed without a byte ({len(flows)} times): so a "
+            "password server fails."
+        ),
+        evidence=(cite(view, frames, "request, then the server ends the connection without a byte"),),
+        filter=f"tcp.port == {PORT} && ip.addr == {client} && ip.addr == {server}",
+        first_ns=first.originator.payload_ns,
+        last_ns=last.closing.ts_ns if last.closing else None,
+        alternatives=(LOCKED,),
+        limits=("the requests are cut by the snap length: that they ask for a password does not show",),
+        next_steps=(steps.stored(client), steps.journal(), steps.management(client)),
+    )
 
 
 def particulars(view: View, one: PasswordExchange, what: str) -> ParticularsWithSteps:

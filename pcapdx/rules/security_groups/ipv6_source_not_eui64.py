@@ -4,7 +4,8 @@ What it does
 ------------
 In a zone with security groups (the site profile says so), at one guest's tap, finds an IPv6 source address whose last
 half is not made of the NIC's MAC (EUI-64) and that the profile does not list, with three packets or more. Where what it
-asks from there stays unanswered it is a warning.
+asks from there stays unanswered it is a warning. With a second capture at the NIC of its host no profile is needed:
+packets from there all die on the host, while those from the guest's EUI-64 address pass; that is an error.
 
 Why it matters
 --------------
@@ -27,16 +28,19 @@ Let the guest make its addresses from its MAC.
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
-from pcapdx.case import View
+from pcapdx.case import Case, View
 from pcapdx.dissect import Flow
 from pcapdx.flowtable import TCP
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.path.trail import row_address
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.observable import hears
+from pcapdx.rules.definitions.path import MOST_MEMBERS, Fate, Leg, legs, mac_int
 from pcapdx.rules.definitions.windows import REPETITION, SYN_AFTER
 from pcapdx.rules.definitions.wording import cite, listed
 from pcapdx.rules.templates.guests import own_guest
 from pcapdx.site import Guest
+from pcapdx.vantage import Role
 
 UDP = 17
 
@@ -48,11 +52,62 @@ def check(view: View) -> Iterator[Finding]:
         return
     known = {guest.ip, *guest.secondary_ips}
     for ip in dict.fromkeys(one.ip for one in view.bindings if one.mac == guest.mac and ":" in one.ip):
-        if ip in known or IPv6Address(ip).packed[8:] == eui64(guest.mac) or IPv6Address(ip).is_unspecified:
+        if ip in known or _is_made_of(ip, guest.mac) or IPv6Address(ip).is_unspecified:
             continue
         flows = [flow for flow in _flows(view, ip) if not _to_group(flow)]
         if sum(flow.originator.packets for flow in flows) >= REPETITION:
             yield _finding(view, guest, ip, flows)
+
+
+def check_path(case: Case) -> Iterator[Finding]:
+    """One finding a guest and address whose packets die on their host."""
+    for leg in legs(case):
+        mac = leg.guest if leg.leaves_host and leg.near.vantage.role is Role.TAP else None
+        if mac is None:
+            continue
+        sent = leg.sent_by(mac_int(mac)) & ~leg.group & leg.expected
+        fates = {ip: leg.fate(sent & (leg.rows["src"] == row_address(ip))) for ip in _addresses(leg.near, mac)}
+        made = {ip: fate for ip, fate in fates.items() if _is_made_of(ip, mac)}
+        passing = {ip: fate for ip, fate in made.items() if len(fate.passed) >= REPETITION and not len(fate.lost)}
+        for ip, fate in fates.items():
+            if passing and ip not in made and fate.dead and len(fate.lost) >= REPETITION:
+                yield _dropped(leg, mac, ip, fate, passing)
+
+
+def _addresses(view: View, mac: str) -> list[str]:
+    """IPv6 sources of a guest that the profile does not list."""
+    guest = view.site.guest_of(mac)
+    known = {guest.ip, *guest.secondary_ips} if guest else set()
+    used = (one.ip for one in view.bindings if one.mac == mac and ":" in one.ip and one.ip not in known)
+    return [ip for ip in dict.fromkeys(used) if not IPv6Address(ip).is_unspecified][:MOST_MEMBERS]
+
+
+def _is_made_of(ip: str, mac: str) -> bool:
+    return IPv6Address(ip).packed[8:] == eui64(mac)
+
+
+def _dropped(leg: Leg, mac: str, ip: str, fate: Fate, passing: dict[str, Fate]) -> Finding:
+    near, far, good = leg.near.name, leg.far.name, next(iter(passing))
+    return RULE.finding(
+        subject=Subject(mac=mac, ip=ip),
+        severity=Severity.ERROR,
+        confidence=leg.confidence,
+        summary=(
+            f"The host drops what {mac} sends from {ip}, which is not made of its MAC: {len(fate.lost):,} packets are "
+            f"at {near} and none at {far}, while those from {good} pass."
+        ),
+        evidence=(
+            leg.seen(fate.lost, f"packets from {ip}"),
+            leg.missing(""),
+            leg.arrived(passing[good].passed, f"packets from {good}"),
+        ),
+        filter=f"ipv6.src == {ip}",
+        first_ns=int(fate.lost["ts_ns"][0]),
+        last_ns=int(fate.lost["ts_ns"][-1]),
+        alternatives=(f"a filter of the host that knows {ip} for another reason",),
+        limits=leg.limits,
+        next_steps=_next_steps(mac),
+    )
 
 
 def eui64(mac: str) -> bytes:
@@ -91,17 +146,21 @@ def _finding(view: View, guest: Guest, ip: str, flows: list[Flow]) -> Finding:
         first_ns=min(flow.originator.first_ns or 0 for flow in flows),
         last_ns=asked_ns,
         limits=("at the guest's tap packets are seen before the host's filter",),
-        next_steps=(
-            NextStep(
-                where="this host",
-                command="ip6tables-save -c | grep -A6 'i-.*-VM'; ip6tables -L -v | grep -i drop",
-                meaning="the counter of the rule that drops other sources grows: that is the fault",
-            ),
-            NextStep(
-                where=f"guest {name}",
-                command="sysctl net.ipv6.conf.all.use_tempaddr; nmcli -f ipv6 connection show NAME",
-                meaning="use_tempaddr 0 and addr-gen-mode eui64 make the address that CloudStack expects",
-            ),
+        next_steps=_next_steps(name),
+    )
+
+
+def _next_steps(name: str) -> tuple[NextStep, ...]:
+    return (
+        NextStep(
+            where="this host",
+            command="ip6tables-save -c | grep -A6 'i-.*-VM'; ip6tables -L -v | grep -i drop",
+            meaning="the counter of the rule that drops other sources grows: that is the fault",
+        ),
+        NextStep(
+            where=f"guest {name}",
+            command="sysctl net.ipv6.conf.all.use_tempaddr; nmcli -f ipv6 connection show NAME",
+            meaning="use_tempaddr 0 and addr-gen-mode eui64 make the address that CloudStack expects",
         ),
     )
 
@@ -112,5 +171,6 @@ RULE = Rule(
     topic=Topic.SECURITY_GROUPS,
     severity=Severity.WARNING,
     check=check,
+    check_path=check_path,
     explains=("SG002",),
 )

@@ -75,6 +75,19 @@ def test_no_websocket_is_missing(tmp_path: Path, tape: Tape) -> None:
     assert tape.findings(tmp_path, "CPVM005") == ()
 
 
+def test_the_other_websocket_port_serves(tmp_path: Path) -> None:
+    tape = spoken(refused(spoken(Tape(), 0, 80, PAGE), 5, 8080), 6, 8443, [(">", b"x")])
+    assert tape.findings(tmp_path, "CPVM005") == ()
+
+
+def test_a_port_scan_finds_nothing_at_fault(tmp_path: Path) -> None:
+    tape = refused(spoken(Tape(), 0, 80, PAGE), 5, 8080, 1)
+    for port in range(20, 40):
+        refused(tape, 6 + port / 100, port, 1)
+    assert tape.grave(tmp_path) == set()
+    assert "CPVM005" in refused(tape, 12, 8080, 2).grave(tmp_path), "who needs the port comes again"
+
+
 def test_management_refuses_a_known_console_proxy(tmp_path: Path) -> None:
     site = Site(console=Console(addresses=(AGENT[1],)))
     tape = refused(Tape(), 0, 8250, client=AGENT, server=MANAGEMENT)

@@ -13,6 +13,7 @@ from pcapdx.vantage import CaptureArgument, Role
 from tests.rules.build import Tape, answer, arp_reply, arp_request, discover, plugins, request
 
 GUEST, OTHER, ROUTER, STRANGER = "02:01:00:cc:00:16", "02:01:00:cc:00:17", "02:01:00:cc:00:01", "02:01:00:cc:00:66"
+FAR = "02:01:00:cd:00:01"
 GATEWAY = "10.1.1.1"
 
 
@@ -99,6 +100,33 @@ def test_two_servers_that_answer_one_request(tmp_path: Path) -> None:
     tape = Tape().add(0, discover(GUEST)).add(0.1, answer("offer", ROUTER, GATEWAY, GUEST, "10.1.1.57"))
     tape.add(0.2, answer("offer", "52:54:00:11:22:33", "192.168.88.1", GUEST, "192.168.88.9"))
     assert "DHCP013" in tape.grave(tmp_path)
+
+
+def test_two_networks_on_all_interfaces_at_once(tmp_path: Path) -> None:
+    """Without tags, servers that no client asked both of may serve a network each."""
+    tape = Tape()
+    for n, (mac, server) in enumerate(((GUEST, ROUTER), (OTHER, STRANGER), (GUEST, ROUTER), (OTHER, STRANGER))):
+        tape.add(20 * n, discover(mac, xid=n)).add(
+            20 * n + 0.1, answer("offer", server, GATEWAY, mac, "10.1.1.57", xid=n)
+        )
+        tape.add(20 * n + 0.2, request(mac, "10.1.1.57", GATEWAY, xid=n))
+        tape.add(20 * n + 0.3, answer("ack", server, GATEWAY, mac, "10.1.1.57", xid=n))
+        tape.add(20 * n + 0.4, arp_request(mac, "10.1.1.57", GATEWAY))
+    assert tape.grave(tmp_path, role=Role.ANY) == set()
+    assert {"DHCP013", "DHCP018"} & tape.grave(tmp_path, role=Role.BRIDGE)
+
+
+def test_a_second_server_beside_another_network(tmp_path: Path) -> None:
+    """On all interfaces at once only the two that answer one client are held against each other."""
+    tape = Tape().add(0, discover(GUEST)).add(0.1, answer("offer", ROUTER, GATEWAY, GUEST, "10.1.1.57"))
+    tape.add(3, answer("offer", STRANGER, "192.168.88.1", GUEST, "192.168.88.9"))
+    for n in (1, 2):
+        tape.add(n, discover(OTHER, xid=5 + n)).add(
+            n + 0.1, answer("offer", FAR, "10.9.0.1", OTHER, "10.9.0.7", xid=5 + n)
+        )
+    found = tape.finding(tmp_path, "DHCP013", role=Role.ANY)
+    assert STRANGER in found.summary
+    assert FAR not in found.summary
 
 
 def two(tmp_path: Path, near: Tape, far: Tape) -> set[str]:

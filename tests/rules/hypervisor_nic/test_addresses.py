@@ -46,6 +46,16 @@ def test_taking_turns(tmp_path: Path) -> None:
     assert in_turn(ONE, TWO, ONE, TWO).finding(tmp_path, "HYP015").severity is Severity.ERROR
 
 
+def test_two_networks_on_all_interfaces_at_once(tmp_path: Path) -> None:
+    """Tenants may have one address plan; without tags only common neighbours show that it is one network."""
+    assert not in_turn(ONE, TWO, ONE, TWO).findings(tmp_path, "HYP015", role=Role.ANY)
+    tape = in_turn(ONE, TWO, ONE, TWO)
+    for mac, at in ((ONE, 1), (TWO, 6)):
+        tape.add(at, arp_reply(mac, IP, ASKER, "10.1.0.60"))
+    assert tape.findings(tmp_path, "HYP015", role=Role.ANY)
+    assert both_answer(3).findings(tmp_path, "HYP015", role=Role.ANY)
+
+
 def test_one_change_is_a_failover(tmp_path: Path) -> None:
     assert not in_turn(ONE, ONE, TWO, TWO).findings(tmp_path, "HYP015")
 

@@ -59,6 +59,21 @@ def test_guests_from_elsewhere_without_the_tag_they_have_here(tmp_path: Path) ->
     assert (found.severity, found.subject.vlan) == (Severity.WARNING, 101)
 
 
+def test_a_port_that_lost_its_tag(tmp_path: Path) -> None:
+    tape = lost(tagged_guests())
+    for n in range(3):
+        tape.add(n / 10, arp_request(LOST, "10.1.0.9", "10.1.0.8"), vlan=101)
+    assert tape.findings(tmp_path, "HYP004", role=Role.NIC)
+
+
+def test_a_tap_and_a_nic_in_one_file(tmp_path: Path) -> None:
+    """Each frame is there without its tag and with it."""
+    tape = lost(tagged_guests(), 6)
+    for n in range(6):
+        tape.add(n + 0.5001, arp_request(LOST, "10.1.0.9", "10.1.0.8"), vlan=101)
+    assert not tape.findings(tmp_path, "HYP004", role=Role.NIC)
+
+
 def test_where_the_host_itself_is_untagged(tmp_path: Path) -> None:
     tape = lost(tagged_guests()).add(2, arp_request(HOST, "10.1.0.200", "10.1.0.1"))
     assert not tape.findings(tmp_path, "HYP004", role=Role.NIC)
@@ -106,6 +121,14 @@ def test_two_tags(tmp_path: Path, tape: Tape, severity: Severity) -> None:
 
 def test_two_frames_with_two_tags_are_chance(tmp_path: Path) -> None:
     assert not doubled(LOST, count=2).findings(tmp_path, "HYP006", role=Role.TRUNK)
+
+
+def test_a_deaf_link_by_slow_askers(tmp_path: Path) -> None:
+    """Who asks every three seconds is not answered, either: an answer is kept for longer."""
+    tape = Tape()
+    for n in range(0, 80, 3):
+        tape.add(n, arp_request(GUEST, "10.1.0.7", "10.1.0.1"), vlan=101)
+    assert tape.findings(tmp_path, "HYP008", role=Role.NIC)
 
 
 def deaf(seconds: int = 64, *, padded: bool = False) -> Tape:

@@ -9,7 +9,7 @@ from scapy.packet import Packet
 from pcapdx.model import Confidence, Severity
 from pcapdx.site import Router, Site
 from pcapdx.vantage import Role
-from tests.rules.build import Tape, arp_reply, arp_request, echo, tcp
+from tests.rules.build import Tape, along, arp_reply, arp_request, by_code, echo, echo6, tcp
 
 CLIENT, SERVER, OTHER = "02:01:00:cc:00:31", "02:01:00:cc:00:32", "02:01:00:cc:00:33"
 C_IP, S_IP = "10.1.0.49", "10.1.0.50"
@@ -103,3 +103,32 @@ def test_port_unreachable_for_tcp_is_a_firewall(tmp_path: Path) -> None:
 
 def test_host_unreachable_is_no_policy(tmp_path: Path) -> None:
     assert not syns(Tape()).add(5.001, unreachable(1, "10.1.0.1")).findings(tmp_path, "SG011")
+
+
+MADE, PRIVATE = "2001:db8::1:ff:fecc:31", "2001:db8::59d1:7a0e:33c2:8f41"
+
+
+def speaking_ipv6(*, private_passes: bool) -> tuple[Tape, Tape]:
+    """A guest pings by IPv6 from the address made of its MAC and from a privacy address."""
+    tap, nic = Tape(), Tape()
+    for n in range(20):
+        for at, source, passes in ((n, MADE, True), (n + 0.3, PRIVATE, private_passes)):
+            tap.add(at, echo6(CLIENT, source, SERVER, "2001:db8::51", number=n))
+            if passes:
+                nic.add(at + 0.0001, echo6(CLIENT, source, SERVER, "2001:db8::51", number=n), vlan=101)
+        tap.add(n + 0.1, echo(CLIENT, C_IP, SERVER, S_IP, number=n))
+        nic.add(n + 0.1001, echo(CLIENT, C_IP, SERVER, S_IP, number=n), vlan=101)
+        nic.add(n + 0.1002, echo(SERVER, S_IP, CLIENT, C_IP, number=n, reply=True), vlan=101)
+        tap.add(n + 0.1003, echo(SERVER, S_IP, CLIENT, C_IP, number=n, reply=True))
+    return tap, nic
+
+
+def test_a_privacy_address_dies_on_its_host(tmp_path: Path) -> None:
+    tap, nic = speaking_ipv6(private_passes=False)
+    found = by_code(along(tmp_path, ("tap", Role.TAP, tap), ("nic", Role.NIC, nic)))["SG006"]
+    assert (found.severity, found.subject.ip) == (Severity.ERROR, PRIVATE)
+
+
+def test_a_privacy_address_that_passes(tmp_path: Path) -> None:
+    tap, nic = speaking_ipv6(private_passes=True)
+    assert "SG006" not in by_code(along(tmp_path, ("tap", Role.TAP, tap), ("nic", Role.NIC, nic)))
