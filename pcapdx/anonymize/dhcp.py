@@ -139,7 +139,7 @@ def _noted(data: bytes, begin: int, end: int, changes: Iterator[Change], told: P
         yield at, fresh
         new[at - begin : at - begin + len(fresh)] = fresh
     for digits in (*SHOWN_DIGITS, 2 * len(new)):
-        told.known[data[begin:end].hex()[:digits]] = new.hex()[:digits]
+        told.meet(data[begin:end].hex()[:digits], new.hex()[:digits])
 
 
 def _relay(code: int, data: bytes, begin: int, end: int, told: Pseudonyms) -> Iterator[Change]:

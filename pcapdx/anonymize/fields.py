@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from pcapdx.anonymize.packet import Change
-from pcapdx.anonymize.pseudonyms import IPV4, IPV6, MAC, SHORTEST, Pseudonyms
+from pcapdx.anonymize.pseudonyms import IPV4, IPV6, LONGEST, MAC, SHORTEST, Pseudonyms
 
 CROSS = b"x"
 TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.:-]*[A-Za-z0-9])?", re.ASCII)
@@ -117,10 +117,8 @@ def words(data: bytes, told: Pseudonyms) -> Iterator[Change]:
         yield match.start(), fitted(told.name(match[0]).encode(), match[0].encode())
     for match in TOKEN.finditer(text):
         yield from _token(match[0], match.start(), told)
-    if any(not name.isascii() for name in told.known):
-        for name in list(told.known):
-            if not name.isascii():
-                yield from _places(data, name.encode("utf-8", "surrogatepass"), told)
+    for name in list(told.foreign):
+        yield from _places(data, name.encode("utf-8", "surrogatepass"), told)
 
 
 def _places(data: bytes, name: bytes, told: Pseudonyms) -> Iterator[Change]:
@@ -132,7 +130,7 @@ def _places(data: bytes, name: bytes, told: Pseudonyms) -> Iterator[Change]:
 
 def _token(word: str, begin: int, told: Pseudonyms) -> Iterator[Change]:
     """A name that is known, or below a domain that is; a length before or a tag behind it may look like a letter."""
-    if not told.heads.isdisjoint(_parts(word.lower())):
+    if len(word) <= LONGEST and not told.heads.isdisjoint(_parts(word.lower())):
         for first, last in ((0, 0), (1, 0), (0, 1), (1, 1)):
             part = word[first : len(word) - last]
             if len(part) >= SHORTEST and told.is_known(part.lower().strip(".:-")):

@@ -30,6 +30,12 @@ NAME = re.compile(r"[^\W_](?:[\w.-]*\w)?")
 _PORT = re.compile(r":\d{1,5}$")
 _PART = re.compile(r"[^\W_]+")
 _REVERSE_V4, _REVERSE_V6 = ".in-addr.arpa", ".ip6.arpa"
+CROSS = "x"
+LONGEST = 512
+"""What is longer is no name, and becomes a row of crosses."""
+MOST_KNOWN = 200_000
+MOST_LABELS = 40
+"""Of what may be a name; DNS allows 127, and hardly anybody uses ten."""
 SHORTEST = 3
 """Shorter words stay: they tell little, and stand everywhere."""
 
@@ -40,12 +46,15 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.addresses = Addresses(self._for)
+        self._phrases: tuple[tuple[int, int], list[str]] = (0, 0), []
         self._spelling, self._rare = Spelling(self._for("names")), Spelling(self._for("common words"))
         self.label = lru_cache(maxsize=1 << 16)(self._label)
         self.known: dict[str, str] = {}
         """Names met so far, in lower case, and their pseudonyms."""
         self.heads: set[str] = set()
         """A part of each of them, to pass quickly over what holds none."""
+        self.foreign: list[str] = []
+        """Those with letters beyond ASCII."""
 
     def _for(self, purpose: str) -> bytes:
         return blake2b(purpose.encode(), key=self._key, digest_size=32).digest()
@@ -69,6 +78,8 @@ class Pseudonyms:
     def name(self, name: str) -> str:
         """Of a name, label by label; addresses that it spells are those addresses' pseudonyms."""
         lowered = name.lower().rstrip(".")
+        if len(name) > LONGEST:
+            return CROSS * len(name)
         if lowered.endswith((_REVERSE_V4, _REVERSE_V6)):
             hidden = _reverse(name, self.addresses.ipv4, self.addresses.ipv6)
         elif told := _address(name, self.text_address):
@@ -81,10 +92,17 @@ class Pseudonyms:
                 one if ends and place == last else _LABEL.sub(lambda found: self.label(found[0]), one)
                 for place, one in enumerate(labels)
             )
-        if hidden != name and len(lowered) >= SHORTEST and lowered not in self.known:
-            self.known[lowered] = hidden.lower().rstrip(".")
-            self.heads.update(_PART.findall(lowered)[:1])
+        if hidden != name and len(lowered) >= SHORTEST:
+            self.meet(lowered, hidden.lower().rstrip("."))
         return hidden
+
+    def meet(self, name: str, hidden: str) -> None:
+        """Remembers a name, in lower case; beyond ``MOST_KNOWN`` no more."""
+        if name not in self.known and len(self.known) < MOST_KNOWN:
+            self.known[name] = hidden
+            self.heads.update(_PART.findall(name)[:1])
+            if not name.isascii():
+                self.foreign.append(name)
 
     def domain(self, name: str) -> None:
         """Learns a name with the domain it lies in, so that others in it are known, too."""
@@ -98,6 +116,8 @@ class Pseudonyms:
 
     def is_known(self, name: str) -> bool:
         """Whether a name, or a domain it lies in, was met; in lower case."""
+        if name.count(".") > MOST_LABELS:
+            return False
         while name not in self.known:
             _, dot, name = name.partition(".")
             if "." not in name or not dot:
@@ -143,6 +163,13 @@ class Pseudonyms:
             lambda found: _text_address(found, ways.reveal_ipv4, ways.reveal_ipv6, ways.reveal_mac),
         )
 
+    def _phrases_of(self, names: dict[str, str]) -> list[str]:
+        """Names that are no single word, longest first."""
+        if self._phrases[0] != (id(names), len(names)):
+            found = sorted((one for one in names if not NAME.fullmatch(one)), key=len, reverse=True)
+            self._phrases = (id(names), len(names)), found
+        return self._phrases[1]
+
     def _replaced(self, text: str, names: dict[str, str], address: Callable[[str], str]) -> str:
         for pattern in (MAC, IPV4, IPV6):
             text = pattern.sub(
@@ -151,7 +178,9 @@ class Pseudonyms:
                 ),
                 text,
             )
-        for phrase in sorted((one for one in names if not NAME.fullmatch(one)), key=len, reverse=True):
+        for phrase in self._phrases_of(names):
+            if phrase not in text.lower():
+                continue
             text = re.sub(
                 rf"(?<!\w){re.escape(phrase)}(?!\w)",
                 lambda found, new=names[phrase]: _as_spelled(new, found[0]),  # type: ignore[misc]  # bound at once
@@ -171,7 +200,7 @@ def _named(word: str, names: dict[str, str]) -> str:
     if lowered in names:
         return _as_spelled(names[lowered], word)
     labels = lowered.split(".")
-    for first in range(len(labels)):
+    for first in range(len(labels)) if len(labels) <= MOST_LABELS else ():
         for last in range(len(labels), first, -1):
             part = ".".join(labels[first:last])
             if part in names and (last - first > 1 or len(labels) == 1):

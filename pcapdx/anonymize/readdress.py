@@ -15,7 +15,8 @@ from pcapdx.capture.records import Block, Stretch
 from pcapdx.sieve.columns import Array
 
 UDP = 17
-NAMES = ("ip_protocol", "payload_offset", "end_offset", "fragment_offset", "more_fragments", "sport", "dport")
+NAMES = ("ip_protocol", "payload_offset", "end_offset", "fragment_offset", "more_fragments", "sport", "dport",
+         "transport_offset")  # fmt: skip
 
 
 class Readdressing(Masking):
@@ -76,13 +77,15 @@ class Readdressing(Masking):
 
     def _of_payload(self, packet: Packet, number: int, told: list[int]) -> Iterator[Change]:
         """What stands in a datagram, or where no IP packet is."""
-        protocol, begin, end, later, more, sport, dport = told
+        protocol, begin, end, later, more, sport, dport, transport = told
         if packet.link[0] >= 0:
             yield from of_link(packet.data, *packet.link, self._told)
         fresh = self._fragments.changes.get(number) if later or more else None
         if fresh is not None:
             yield end - len(fresh), fresh
-        elif protocol == UDP and not later and 0 < begin < end:
+        elif protocol == UDP and later:
+            yield transport, bytes(max(end - transport, 0))
+        elif protocol == UDP and 0 < begin < end:
             reader = reader_of(sport, dport) or words
             yield from _moved(begin, reader(packet.data[begin:end], self._told), end)
 
