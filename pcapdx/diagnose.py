@@ -159,7 +159,7 @@ def make_view(
     }
     return View(
         capture=facts,
-        vantage=infer(argument, facts, talkers),
+        vantage=infer(argument, facts, talkers, tables.counters[0]),
         tables=ViewTables(
             flows=flows,
             talkers=talkers,

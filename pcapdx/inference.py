@@ -9,24 +9,28 @@ from pcapdx.vantage import CaptureArgument, Role, Vantage
 LINKTYPE_COOKED = (113, 276)
 ENOUGH_FRAMES = 10
 MOST_NAMED = 4
+ENOUGH_COPIES = 3
+"""Packets recorded with one tag and with another, or none, within milliseconds."""
 
 
-def infer(argument: CaptureArgument, facts: CaptureFacts, talkers: Array) -> Vantage:
-    """The vantage of a capture; ``talkers`` are the sieve's TALKER rows."""
+def infer(argument: CaptureArgument, facts: CaptureFacts, talkers: Array, counters: Array) -> Vantage:
+    """The vantage of a capture; ``talkers`` are the sieve's TALKER rows, ``counters`` its row of COUNTERS."""
     interface = next((one.name for one in facts.interfaces if one.name), None)
     if argument.role is not None:
         return Vantage(name=argument.name, role=argument.role, inferred=False, interface=interface)
-    role, why = _role(facts, talkers, interface)
+    role, why = _role(facts, talkers, counters, interface)
     return Vantage(name=argument.name, role=role, inferred=True, interface=interface, why=why)
 
 
-def _role(facts: CaptureFacts, talkers: Array, interface: str | None) -> tuple[Role | None, str]:
+def _role(facts: CaptureFacts, talkers: Array, counters: Array, interface: str | None) -> tuple[Role | None, str]:
     if any(one.link_type in LINKTYPE_COOKED for one in facts.interfaces):
         return Role.ANY, "Linux cooked capture"
     several = list(dict.fromkeys(one.name for one in facts.interfaces if one.name))
     if len({_by_interface_name(one) for one in several}) > 1:
         return Role.ANY, f"several interfaces: {', '.join(several[:MOST_NAMED])}"
-    if len(facts.interfaces) > 1 and _with_and_without_tag(talkers):
+    sections = Counter(one.section for one in facts.interfaces)
+    copies = int(counters["ip_twins"]) - int(counters["same_vlan_twins"])
+    if max(sections.values(), default=0) > 1 and copies >= ENOUGH_COPIES and _with_and_without_tag(talkers):
         return Role.ANY, "several interfaces, with and without a tag"
     if interface is not None:
         by_name = _by_interface_name(interface)

@@ -75,6 +75,8 @@ class TlsHandshake:
     ended_by: Party | None
     """Who sent the first FIN or RST; None while nobody has."""
     ended_how: End
+    torn: bool = False
+    """Bytes of either side are missing in the capture."""
 
     @property
     def version(self) -> int | None:
@@ -166,6 +168,7 @@ def handshake(conversation: Conversation) -> TlsHandshake:
         if closing.by_originator == from_originator
         else Party.SERVER,
         ended_how=conversation.responder_end if closing is None else closing.how,
+        torn=End.GAP in (conversation.originator_end, conversation.responder_end),
     )
 
 

@@ -218,6 +218,11 @@ def count_stream(row: Array, side: Array, other: Array, payload: int) -> None:
         elif at + payload > side["acked"] or payload > 1:
             # a keep-alive repeats one acknowledged byte and is no retransmission
             count_retransmission(row, side, at, payload)
+    elif flags & FIN and side["base_seq"] >= 0:
+        # it ends the stream: what lies before it was sent, seen or not
+        at = unwrap(sequence, int(side["base_seq"]), int(side["next_seq"]))
+        if at > side["next_seq"]:
+            side["next_seq"] = at
     if flags & ACK and other["base_seq"] >= 0:
         acked = unwrap(int(row["tcp_ack"]), int(other["base_seq"]), int(other["acked"]))
         # an acknowledgement of a FIN counts one beyond the stream

@@ -72,7 +72,7 @@ def _why(shake: ConsoleHandshake) -> str | None:
         return None
     if alert is not None:
         return f"the alert {ALERTS[alert.message.description or 0]}"
-    silent = hand.flow.responder.payload_bytes == 0 and hand.server_hello is None
+    silent = hand.flow.responder.stream_bytes == 0 and hand.server_hello is None
     if not silent or hand.ended_by is not Party.SERVER or hand.ended_how in INCOMPLETE:
         return None
     if hand.ended_how is End.RST:

@@ -135,8 +135,9 @@ def _reset(view: View) -> Array:
 
 
 def _began(view: View) -> Array:
+    """Whose SYN is here, and who never got so far as to send data: then there was an answer, seen or not."""
     rows = view.flows.rows
-    return np.asarray((rows["protocol"] == TCP) & (rows["began"] == 1))
+    return np.asarray((rows["protocol"] == TCP) & (rows["began"] == 1) & (view.flows.originator("next_seq") == 0))
 
 
 def _failing(view: View, index: Array, ports: Iterable[int], at_least: int) -> tuple[Flow, ...]:

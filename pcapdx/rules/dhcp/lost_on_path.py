@@ -112,6 +112,8 @@ def check_offer(case: Case) -> Iterator[Finding]:
 
 def lost_dhcp(leg: Leg, kind: DhcpType) -> dict[str, list[Seen[Dhcp]]]:
     """By client: messages of a kind at one point of which the other has none, though it would have shown them."""
+    if not leg.far.messages(Dhcp) and np.any(is_dhcp(leg.pair.others) & (leg.pair.back < 0)):
+        return {}  # cut before the client's MAC: what a relay sent on cannot be told from anything else
     dhcp = is_dhcp(leg.rows)
     asks = np.isin(leg.rows["dport"], (67,)) if kind is DhcpType.DISCOVER else leg.rows["dport"] == 68
     fate = leg.fate(dhcp & asks & ~np.isin(leg.rows["eth_src"], leg.pair.from_far))

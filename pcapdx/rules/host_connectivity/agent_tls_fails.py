@@ -62,7 +62,7 @@ def failed(handshake: TlsHandshake) -> bool:
     if handshake.reaction is Reaction.REJECTED or fatal(handshake):
         return True
     closing = handshake.flow.closing
-    return closing is not None and closing.ts_ns - _start(handshake) < SOON
+    return closing is not None and not handshake.torn and closing.ts_ns - _start(handshake) < SOON
 
 
 def fatal(handshake: TlsHandshake) -> tuple[Seen[Alert], ...]:

@@ -47,7 +47,7 @@ def check_hangs_up(view: View) -> Iterator[Finding]:
     """HOST020: one finding a client and service."""
     groups: dict[tuple[int, str | None, str | None, int], list[Flow]] = {}
     table = view.flows
-    unheard = (table.responder("syn") > 0) & (table.responder("payload_bytes") == 0)
+    unheard = (table.responder("syn") > 0) & (table.responder("next_seq") == 0)
     patient = (table.originator("fin") == 0) | (table.responder("fin_ns") <= table.originator("fin_ns"))
     unheard &= ((table.responder("fin") > 0) & patient) | (table.responder("rst") > 0)
     for flow in table.take(unheard & among(table.rows["dport"], list(SERVICES)) & (table.rows["protocol"] == TCP)):

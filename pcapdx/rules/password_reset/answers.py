@@ -168,7 +168,7 @@ def _closed_unread(view: View) -> dict[tuple[str, str], list[Flow]]:
         flow, closing = one.flow, one.flow.closing
         asker, answerer = flow.originator, flow.responder
         unread = one.originator_end is End.CUT and 0 < asker.stream_bytes <= asker.acked_bytes
-        bare = closing is not None and not closing.by_originator and not answerer.payload_bytes
+        bare = closing is not None and not closing.by_originator and not answerer.stream_bytes
         if answerer.port == PORT and flow.began and unread and bare and why_router(view, answerer.ip or ""):
             grouped.setdefault((asker.ip or "", answerer.ip or ""), []).append(flow)
     return {ends: flows for ends, flows in grouped.items() if len(flows) >= REPETITION}
