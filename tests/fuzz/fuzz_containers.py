@@ -9,7 +9,6 @@ import gzip
 import io
 import lzma
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -20,6 +19,7 @@ import zstandard
 from pcapdx.capture.open import open_capture
 from pcapdx.errors import CaptureError
 from tests.capture.writing import Packet, pcap, rich_pcapng
+from tests.fuzz.handover import fuzz
 
 
 def seeds() -> list[bytes]:
@@ -49,22 +49,5 @@ def check(data: bytes) -> None:
         assert "\n" not in str(error)
 
 
-def main() -> int:
-    """Write the seeds, then hand over to atheris."""
-    try:
-        import atheris
-    except ImportError:
-        print("atheris is not installed (pip install atheris): fuzzing of containers skipped", file=sys.stderr)
-        return 0
-    folder = Path(tempfile.gettempdir()) / "pcapdx-fuzz" / "containers"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds()):
-        (folder / f"{number:02}").write_bytes(seed)
-    atheris.instrument_all()
-    atheris.Setup([*sys.argv, str(folder)], check)
-    atheris.Fuzz()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fuzz("containers", seeds(), check))

@@ -6,7 +6,6 @@ in the dissectors that build on it. Seeds are the messages of the dissectors' ow
 """
 
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +51,7 @@ from tests.dissectors import (
 )
 from tests.dissectors import test_password_server as test_password
 from tests.dissectors.feeding import CLIENT, SERVER, flow, frame
+from tests.fuzz.handover import fuzz
 
 ALL = tuple(sorted(load().dissectors, key=lambda one: one.name))
 DISSECTORS = tuple((one, one.read) for one in ALL if one.read is not None)
@@ -152,22 +152,5 @@ def _pair(dissector: Dissector, seen: list[Seen[object]], port: int) -> None:
         assert isinstance(exchange, dissector.exchanges)
 
 
-def main() -> int:
-    """Write the seeds, then hand over to atheris."""
-    try:
-        import atheris
-    except ImportError:
-        print("atheris is not installed (pip install atheris): fuzzing of dissectors skipped", file=sys.stderr)
-        return 0
-    folder = Path(tempfile.gettempdir()) / "pcapdx-fuzz" / "dissectors"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds()):
-        (folder / f"{number:03}").write_bytes(seed)
-    atheris.instrument_all()
-    atheris.Setup([*sys.argv, str(folder)], check)
-    atheris.Fuzz()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fuzz("dissectors", seeds(), check))

@@ -5,7 +5,6 @@ changes within the bytes at hand, a frame keeps its length, and a text comes bac
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -18,6 +17,7 @@ from pcapdx.anonymize.pseudonyms import Pseudonyms
 from pcapdx.anonymize.streams import read
 from tests.anonymize.test_packet import FRAMES
 from tests.anonymize.test_streams import made
+from tests.fuzz.handover import fuzz
 
 TOLD = Pseudonyms(bytes(range(32)))
 LINKS = (0, 1, 12, 101, 108, 113, 276)
@@ -58,22 +58,5 @@ def check(data: bytes) -> None:
     TOLD.heads.clear()
 
 
-def main() -> int:
-    """Write the seeds, then hand over to atheris."""
-    try:
-        import atheris
-    except ImportError:
-        print("atheris is not installed (pip install atheris): fuzzing of pseudonyms skipped", file=sys.stderr)
-        return 0
-    folder = Path(tempfile.gettempdir()) / "pcapdx-fuzz" / "pseudonyms"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds()):
-        (folder / f"{number:03}").write_bytes(seed)
-    atheris.instrument_all()
-    atheris.Setup([*sys.argv, str(folder)], check)
-    atheris.Fuzz()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fuzz("pseudonyms", seeds(), check))
