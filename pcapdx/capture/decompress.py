@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
-from pcapdx.capture.source import ByteStream, DamageError, Source
+from pcapdx.capture.source import DamageError, Source
 from pcapdx.errors import CaptureError
 
 CHUNK_BYTES = 64 * 1024
@@ -136,11 +136,10 @@ class Decompressed:
     """The plain bytes of a compressed file: member after member, then perhaps zeros, then the end."""
 
     def __init__(self, compression: str, source: Source, shown: str) -> None:
-        self.interactive = False
         self._compression = compression
         self._make, self._magics = DECODERS[compression]
         self._feed_bytes = ZSTD_FEED_BYTES if compression == "zstd" else FEED_BYTES
-        self._source: ByteStream = source
+        self._source = source
         self._chunk = bytearray(CHUNK_BYTES)
         self._at = self._end = 0
         try:
@@ -148,6 +147,12 @@ class Decompressed:
         except ImportError as error:
             raise CaptureError(f"{shown} is {compression} data, which needs Python package {error.name}") from None
         self._starved = False
+
+    @property
+    def interactive(self) -> bool:
+        """All that has come so far is unpacked, and more would have to be waited for."""
+        held_back = self._end - self._at <= TRAILER_BYTES
+        return self._source.interactive and held_back and self._decoder.needs_input and self._source.waits
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of ``view`` with the next plain bytes; 0 at the end. Raises :class:`DamageError`."""

@@ -1,6 +1,7 @@
 """The bytes of a capture as they come in: from a file, a pipe or a decompressor, through one reused buffer."""
 
 import os
+import select
 import stat
 from io import BufferedReader
 from typing import Any, BinaryIO, Protocol
@@ -26,8 +27,10 @@ class DamageError(Exception):
 class ByteStream(Protocol):
     """What a window reads from."""
 
-    interactive: bool
-    """Bytes may be slow to come, so take what is there rather than wait for more."""
+    @property
+    def interactive(self) -> bool:
+        """Bytes may be slow to come, so take what is there rather than wait for more."""
+        ...
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of ``view``, which is not empty; the number of bytes, 0 only at the end."""
@@ -45,9 +48,19 @@ class Source:
         self._raw: Any = file.raw if isinstance(file, BufferedReader) else file
         self._head = b""
         try:
-            self.interactive = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            self._slow = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         except OSError:  # a file in memory
-            self.interactive = False
+            self._slow = False
+
+    @property
+    def interactive(self) -> bool:
+        """It is a pipe or a device."""
+        return self._slow
+
+    @property
+    def waits(self) -> bool:
+        """It is one, and to read on would wait."""
+        return self._slow and not self._head and not select.select([self._raw], [], [], 0)[0]
 
     def peek(self, size: int) -> bytes:
         """The first ``size`` bytes, or all there are; they stay to be read. Raises OSError."""

@@ -4,9 +4,12 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import random
 import sys
+import threading
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +171,31 @@ def test_a_real_file(tmp_path: Path) -> None:
     path.write_bytes(CODECS["gzip"](LARGE))
     reading = drain(open_capture(str(path), name="t"))
     assert (len(reading.frames), reading.facts.path) == (900, str(path))
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_a_packed_pipe_is_read_as_it_comes(compression: str) -> None:
+    """Packets of a live capture are not kept until a block is full, once the sender has flushed them."""
+    packets = [Packet(n, bytes(60), n) for n in range(1, 30)]
+    plain = pcap(packets)
+    cut = len(pcap(packets[:10]))
+    if compression == "gzip":
+        packer = zlib.compressobj(wbits=31)
+        first = packer.compress(plain[:cut]) + packer.flush(zlib.Z_SYNC_FLUSH)
+        rest = packer.compress(plain[cut:]) + packer.flush()
+    else:
+        zstd = zstandard.ZstdCompressor().compressobj()
+        first = zstd.compress(plain[:cut]) + zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        rest = zstd.compress(plain[cut:]) + zstd.flush()
+    source, sink = os.pipe()
+    with os.fdopen(source, "rb") as stdin:
+        os.write(sink, first)
+        blocks = open_capture("-", name="pipe", stdin=stdin).blocks()
+        timer = threading.Timer(20, os.close, [sink])  # a reader that waits for more would hang
+        timer.start()
+        early = len(next(blocks).records)
+        timer.cancel()
+        assert early >= 8
+        os.write(sink, rest)
+        os.close(sink)
+        assert early + sum(len(block.records) for block in blocks) == 29
