@@ -31,7 +31,6 @@ NOT_SHOWN: dict[str, str] = {
     "CPVM021": "an idle session is cut after five minutes; recorded in no scenario yet, built by hand in its own test",
     "DHCP025": "routers give endless leases; one that does not is built by hand",
     "TMPL010": "needs two sshd with one host key; built by hand in its own test",
-    "TMPL013": "a guest without a default route; built by hand in its own test",
 }
 """Rules that no labelled capture shows, and why; every other one has at least one."""
 

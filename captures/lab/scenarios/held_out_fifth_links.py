@@ -7,13 +7,11 @@ from captures.lab.cloud import Machine, veth
 from captures.lab.elsewhere import Elsewhere, lighttpd
 from captures.lab.guest import Guest
 from captures.lab.lldpd import lldpd
-from captures.lab.management import Management
 from captures.lab.post import pcapng, snap, wire, wire_from
 from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
 from captures.lab.scenarios.vlan_missing import neighbours
-from captures.lab.services import storage
-from captures.lab.stage import Stage, Trunk, TrunkHost, at_tap
+from captures.lab.stage import Trunk, TrunkHost, at_tap
 
 
 def _net(n: int, prefix: str = "02:03") -> Elsewhere:
@@ -293,37 +291,6 @@ def held_out_fifth_xen_vif_without_tag(lab: Lab) -> None:
 
 
 @scenario
-def held_out_fifth_storage_by_management(lab: Lab) -> None:
-    """A host has a NIC in the storage network and uses it for its iSCSI target, but the primary NFS storage was added
-    by the filer's management address, so its reads go by the management NIC, beside the agent's link. Both NICs."""
-    pod = Management(lab, prefix="172.24.6", first_tap=60)
-    kvm = pod.machine("b4:96:91:24:06:01", "kvm1", 21)
-    filer = pod.machine("00:a0:98:24:06:60", "filer", 60)
-    san = pod.switch.bridge("san0")
-    kvm.plug(san, "b4:96:91:24:06:02")
-    kvm.address("10.224.6.21", 24, nic=1)
-    filer.plug(san, "00:a0:98:24:06:61")
-    filer.address("10.224.6.60", 24, nic=1)
-    storage.nfs_server(filer, "172.24.6.0/24")
-    name = "iqn.2026-01.com.example:kvm1"
-    storage.iscsi_target(filer, name)
-    pod.serve()
-    points = (
-        Recorder(name="eth0", point=(kvm.ns, "eth0", "nic"), local=[kvm.mac], compress="gz"),
-        Recorder(name="eth1", point=(kvm.ns, "eth1", "nic"), local=[kvm.nics[1].mac], compress="gz"),
-    )
-    with record_along(lab, *points, linger=2):
-        pod.agent(kvm)
-        for _ in range(5):
-            storage.nfs(kvm, "nfs-ls", storage.url("172.24.6.60"))
-            storage.iscsi(kvm, "10.224.6.60", name)
-            time.sleep(2)
-    lab.shows("tcp.port == 2049", 40)
-    lab.shows("tcp.port == 3260", 20)
-    lab.fault("PHYS006", "tcp.port == 2049", server="172.24.6.60")
-
-
-@scenario
 def held_out_fifth_management_vlan_given_to_guests(lab: Lab) -> None:
     """The host's own management is VLAN 1761 on its trunk; a guest network got the same VLAN, and when its first guest
     starts here the new sub-interface takes all frames of 1761 before the host sees them (a flow that hands them to the
@@ -400,27 +367,6 @@ def held_out_fifth_imported_twice(lab: Lab) -> None:
     lab.fault("HYP016", f"arp && eth.src == {mac}", mac=mac)
     for code in ("VLAN014", "HYP019", "HYP020", "HYP015"):
         lab.consequence(code)
-
-
-@scenario
-def held_out_fifth_layer_two_alone(lab: Lab) -> None:
-    """All is well: a network of type L2, as the profile says: no router, no DHCP by the cloud. Guests have static
-    addresses or IPv6 of their own; one was left on DHCP and asks now and then, and takes a link-local address. Bridge,
-    begun in the middle. Healthy."""
-    network = _net(81)
-    stage = Stage(lab, network, first_tap=3, router=False)
-    guests = [Guest(stage.host, stage.bridge, network.mac(0x31 + k), f"l2-{k}", ipv6=k == 2) for k in range(4)]
-    for k in range(3):
-        guests[k].address(f"192.168.81.{41 + k}", 24)
-    guests[2].ns.ip("address", "add", "fd12:81::43/64", "dev", "eth0", "nodad")
-    lab.truth.site = {"network": [{"cidr": "192.168.81.0/24", "vlan": network.vlan, "type": "l2"}]}
-    lighttpd(guests[1], 80, {"index.txt": "layer two " * 30})
-    guests[0].ns.spawn("sh", "-c", "while :; do curl -s -m 3 -o /dev/null 192.168.81.42/index.txt; sleep 2; done")
-    guests[2].ns.spawn("ping", "-q", "-i", "1.5", "192.168.81.41")
-    with lab.record(*stage.at_bridge, told=False, nano=True, compress="gz", linger=2):
-        guests[3].dhcpcd(seconds=34)
-    lab.shows("dhcp", 2)
-    lab.shows("http.response.code == 200", 8)
 
 
 @scenario
