@@ -9,9 +9,9 @@ from itertools import chain
 
 import numpy as np
 
-from dissectors.arp import ArpExchange
+from dissectors.arp import Arp, ArpExchange
 from pcapdx.case import Binding, View
-from pcapdx.dissect import Flow, Half
+from pcapdx.dissect import Flow, Half, Seen
 from pcapdx.frame import Segment, ip_words, mac_int, segment_of
 from pcapdx.path.admission import address, packet
 from pcapdx.path.trail import ARP
@@ -89,16 +89,16 @@ def _silent(view: View) -> tuple[tuple[ArpDead, bool], ...]:
     for (segment, asker_mac, asker_ip, target_ip), exchanges in grouped.items():
         if asker_ip == "0.0.0.0":
             continue
-        every = [request for one in exchanges for request in one.requests]
-        heard_ns = _last_word(view, target_ip, segment)
-        was_there = any(one.replies for one in exchanges) or heard_ns >= every[0].ts_ns
-        if was_there:
-            every = [one for one in every if one.ts_ns > heard_ns]
-        requests = [one for one in every if view.remains_ns(one.ts_ns) >= ARP_AFTER]
-        if len(requests) < ARP_TRIES:
+        begun_ns = exchanges[0].requests[0].ts_ns
+        answered_ns = max((reply.ts_ns for one in exchanges for reply in one.replies), default=0)
+        requests = _after(view, exchanges, answered_ns)
+        if not _insist(requests):
             continue
-        first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
-        if last_ns - first_ns < ARP_SPREAD or heard_ns >= first_ns:
+        heard_ns = max(answered_ns, _last_word(view, target_ip, segment))
+        was_there = heard_ns >= begun_ns
+        if was_there:
+            requests = _after(view, exchanges, heard_ns)
+        if not _insist(requests):
             continue
         dead = ArpDead(
             asker_mac=asker_mac,
@@ -109,11 +109,22 @@ def _silent(view: View) -> tuple[tuple[ArpDead, bool], ...]:
             segment=segment,
             frames=tuple(one.number for one in requests),
             moments=tuple(one.ts_ns for one in requests),
-            first_ns=first_ns,
-            last_ns=last_ns,
+            first_ns=requests[0].ts_ns,
+            last_ns=requests[-1].ts_ns,
         )
         found.append((dead, was_there))
     return tuple(found)
+
+
+def _after(view: View, exchanges: Sequence[ArpExchange], since_ns: int) -> list[Seen[Arp]]:
+    """Requests later than a moment that had time to be answered."""
+    every = (request for one in exchanges for request in one.requests)
+    return [one for one in every if one.ts_ns > since_ns and view.remains_ns(one.ts_ns) >= ARP_AFTER]
+
+
+def _insist(requests: Sequence[Seen[Arp]]) -> bool:
+    """Often enough and for long enough."""
+    return len(requests) >= ARP_TRIES and requests[-1].ts_ns - requests[0].ts_ns >= ARP_SPREAD
 
 
 def spoke_in(view: View, ip: str, segment: Segment, since_ns: int) -> bool:
