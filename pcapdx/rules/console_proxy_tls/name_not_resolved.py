@@ -52,11 +52,17 @@ def check(view: View) -> Iterator[Finding]:
         if why_name(view, one.name) is not None:
             asked.setdefault((one.client, one.name), []).append(one)
     for (client, name), exchanges in asked.items():
-        if any(one.addresses for one in exchanges) or _has_suffix(name, client, asked):
+        if any(one.addresses or _unread(view, one) for one in exchanges) or _has_suffix(name, client, asked):
             continue
         failed = [(one, outcome) for one in exchanges if (outcome := _outcome(view, one)) is not None]
         if len(failed) >= TRIES:
             yield _finding(view, client, name, failed)
+
+
+def _unread(view: View, one: DnsExchange) -> bool:
+    """Something came back that the snap length cut: it may have been the address."""
+    frame = one.queries[-1].frame
+    return one.answer is None and frame.flow >= 0 and view.flows.at(frame.flow).responder.packets > 0
 
 
 def _has_suffix(name: str, client: str, asked: dict[tuple[str, str], list[DnsExchange]]) -> bool:

@@ -15,7 +15,8 @@ consoleproxy.sslEnabled and the scheme of the URL do not agree; the console prox
 
 What else it could be
 ---------------------
-A scanner. A server that is no known console proxy is only remarked.
+A scanner: where the port for TLS takes TLS from somebody in the same capture, the console proxy is as it should be, and
+the stray try is only remarked. So is a server that is no known console proxy.
 
 Next steps
 ----------
@@ -34,6 +35,8 @@ from pcapdx.rules.console_proxy_tls.consoles import TLS_PORTS, consoles, handsha
 from pcapdx.rules.definitions.wording import cite, times
 
 CLEAR_PORTS = (80, 8080)
+SECURED = {80: 443, 8080: 8443}
+"""The port for TLS that stands in place of one in clear."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -65,8 +68,13 @@ def _tls_on_clear_ports(view: View) -> Iterator[Finding]:
             members,
             f"{first.client} speaks TLS to port {first.port} of the console proxy {first.server}, a port in clear.",
             f"ClientHello to port {first.port}",
-            Severity.WARNING,
+            Severity.INFO if _takes_tls(view, first.server, SECURED[first.port]) else Severity.WARNING,
         )
+
+
+def _takes_tls(view: View, server: str | None, port: int) -> bool:
+    """Whether somebody's handshake with this port came to its end: the port and the setting agree."""
+    return any(one.server == server and one.port == port and one.completed for one in view.exchanges(TlsHandshake))
 
 
 def _in_clear(view: View, members: Sequence[TlsHandshake], known: bool) -> Finding:
@@ -79,7 +87,8 @@ def _in_clear(view: View, members: Sequence[TlsHandshake], known: bool) -> Findi
         summary = f"{who} is asked and answers in plain HTTP on a port for TLS, {times(len(answering))}."
     else:
         summary = f"{first.client} sends plain HTTP to {who}, a port for TLS, {times(len(members))}."
-    severity = Severity.INFO if not known else Severity.ERROR if answering else Severity.WARNING
+    stray = not answering and _takes_tls(view, first.server, first.port)
+    severity = Severity.INFO if stray or not known else Severity.ERROR if answering else Severity.WARNING
     return _finding(view, members, summary, f"HTTP in clear on port {first.port}", severity)
 
 

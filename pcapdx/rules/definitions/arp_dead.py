@@ -5,12 +5,13 @@ target in that VLAN from the first request on; the capture would have shown an a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
-from dissectors.arp import ArpExchange
+from dissectors.arp import Arp, ArpExchange
 from pcapdx.case import Binding, View
-from pcapdx.dissect import Flow, Half
+from pcapdx.dissect import Flow, Half, Seen
 from pcapdx.frame import Segment, ip_words, mac_int, segment_of
 from pcapdx.path.admission import address, packet
 from pcapdx.path.trail import ARP
@@ -65,46 +66,82 @@ def _answer(one: ArpDead) -> Array:
 @once_a_view
 def arp_silent(view: View) -> tuple[ArpDead, ...]:
     """As :func:`arp_dead`, also where the capture may not show what comes *to* the asker."""
+    return tuple(one for one, was_there in _silent(view) if not was_there)
+
+
+def arp_died(view: View) -> Iterator[ArpDead]:
+    """Every (asker, target) that is ARP-DEAD from the target's last word to the end of the capture."""
+    return (
+        one
+        for one, was_there in _silent(view)
+        if was_there and hears(view, one.asker_mac, one.vlan, one.vni, answer=_answer(one))
+    )
+
+
+@once_a_view
+def _silent(view: View) -> tuple[tuple[ArpDead, bool], ...]:
+    """Who asks in vain to the end, and whether the target was heard after the asker had begun to ask."""
     grouped: dict[tuple[Segment, str, str, str], list[ArpExchange]] = {}
     for exchange in view.exchanges(ArpExchange):
         key = exchange.segment, exchange.asker_mac, exchange.asker_ip, exchange.target_ip
         grouped.setdefault(key, []).append(exchange)
     found = []
     for (segment, asker_mac, asker_ip, target_ip), exchanges in grouped.items():
-        if asker_ip == "0.0.0.0" or any(one.replies for one in exchanges):
+        if asker_ip == "0.0.0.0":
             continue
-        every = [request for one in exchanges for request in one.requests]
-        requests = [one for one in every if view.remains_ns(one.ts_ns) >= ARP_AFTER]
-        if len(requests) < ARP_TRIES:
+        begun_ns = exchanges[0].requests[0].ts_ns
+        answered_ns = max((reply.ts_ns for one in exchanges for reply in one.replies), default=0)
+        requests = _after(view, exchanges, answered_ns)
+        if not _insist(requests):
             continue
-        first_ns, last_ns = requests[0].ts_ns, requests[-1].ts_ns
-        if last_ns - first_ns < ARP_SPREAD or spoke_in(view, target_ip, segment, first_ns):
+        heard_ns = max(answered_ns, _last_word(view, target_ip, segment))
+        was_there = heard_ns >= begun_ns
+        if was_there:
+            requests = _after(view, exchanges, heard_ns)
+        if not _insist(requests):
             continue
-        found.append(
-            ArpDead(
-                asker_mac=asker_mac,
-                asker_ip=asker_ip,
-                target_ip=target_ip,
-                vlan=exchanges[0].vlan,
-                vni=exchanges[0].vni,
-                segment=segment,
-                frames=tuple(one.number for one in requests),
-                moments=tuple(one.ts_ns for one in requests),
-                first_ns=first_ns,
-                last_ns=last_ns,
-            )
+        dead = ArpDead(
+            asker_mac=asker_mac,
+            asker_ip=asker_ip,
+            target_ip=target_ip,
+            vlan=exchanges[0].vlan,
+            vni=exchanges[0].vni,
+            segment=segment,
+            frames=tuple(one.number for one in requests),
+            moments=tuple(one.ts_ns for one in requests),
+            first_ns=requests[0].ts_ns,
+            last_ns=requests[-1].ts_ns,
         )
+        found.append((dead, was_there))
     return tuple(found)
+
+
+def _after(view: View, exchanges: Sequence[ArpExchange], since_ns: int) -> list[Seen[Arp]]:
+    """Requests later than a moment that had time to be answered."""
+    every = (request for one in exchanges for request in one.requests)
+    return [one for one in every if one.ts_ns > since_ns and view.remains_ns(one.ts_ns) >= ARP_AFTER]
+
+
+def _insist(requests: Sequence[Seen[Arp]]) -> bool:
+    """Often enough and for long enough."""
+    return len(requests) >= ARP_TRIES and requests[-1].ts_ns - requests[0].ts_ns >= ARP_SPREAD
 
 
 def spoke_in(view: View, ip: str, segment: Segment, since_ns: int) -> bool:
     """Whether an address sent anything, ARP or IP, in one broadcast domain from a moment on."""
-    if any(one.segment == segment and one.last_ns >= since_ns for one in _bindings(view).get(ip, ())):
-        return True
-    return any(
-        (half.last_ns or 0) >= since_ns and segment_of(flow.vlan, flow.inner_vlan or None, flow.vni) == segment
+    heard_ns = _last_word(view, ip, segment)
+    return heard_ns > 0 and heard_ns >= since_ns
+
+
+def _last_word(view: View, ip: str, segment: Segment) -> int:
+    """When an address last sent anything, ARP or IP, in one broadcast domain; 0 where it never did."""
+    bound = (one.last_ns for one in _bindings(view).get(ip, ()) if one.segment == segment)
+    flows = (
+        half.last_ns or 0
         for flow, half in _sides(view, ip)
+        if segment_of(flow.vlan, flow.inner_vlan or None, flow.vni) == segment
     )
+    return max(chain(bound, flows), default=0)
 
 
 def speaks(view: View, ip: str, vlan: int | None, vni: int | None, since_ns: int) -> bool:

@@ -14,7 +14,8 @@ No answer to DHCP: see the finding that explains this one.
 
 What else it could be
 ---------------------
-Control NICs of system VMs, which have such an address by design and ask no DHCP.
+Control NICs of system VMs, which have such an address by design and ask no DHCP. A network of type L2, by the profile,
+in which nobody is meant to answer.
 
 Next steps
 ----------
@@ -31,6 +32,7 @@ from pcapdx.rules.definitions.macs import is_control
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.rules.dhcp import steps
+from pcapdx.rules.dhcp.asking import without_dhcp
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -46,7 +48,7 @@ def check(view: View) -> Iterator[Finding]:
         mac = bound.mac
         if not bound.ip.startswith("169.254.") or is_control(mac) or mac in answered or mac in told:
             continue
-        if asked.get(mac, 0) < REPETITION:
+        if asked.get(mac, 0) < REPETITION or without_dhcp(view, bound.vlan, bound.segment):
             continue
         told.add(mac)
         yield RULE.finding(

@@ -31,14 +31,13 @@ from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.wording import cite, duration, in_vlan, times
 from pcapdx.rules.dhcp import steps
-from pcapdx.rules.dhcp.asking import unanswered
+from pcapdx.rules.dhcp.asking import unanswered, without_dhcp
 
 
 def check(view: View) -> Iterator[Finding]:
     """One finding a client."""
     for one in unanswered(view):
-        network = next((net for net in view.site.network if net.vlan == one.vlan and net.type == "l2"), None)
-        if one.others_served or network is not None:
+        if one.others_served or without_dhcp(view, one.vlan, one.segment):
             continue
         yield RULE.finding(
             subject=Subject(mac=one.mac, vlan=one.vlan),

@@ -3,7 +3,7 @@
 What it does
 ------------
 With captures at two points: finds two machines with eight or more conversations of which some pass almost whole and
-others not at all, where the dead and the living ones go to the same port.
+others not at all, where the dead and the living ones go to the same port, at the same time.
 
 Why it matters
 --------------
@@ -16,7 +16,8 @@ ports puts a part of the conversations on it.
 
 What else it could be
 ---------------------
-A firewall that drops by port: then dead and living conversations would differ by port. A balancer with one dead member.
+A firewall that drops by port: then dead and living conversations would differ by port. A way that was lost for a
+time: then none passes while the dead ones try, and nothing is said. A balancer with one dead member.
 
 Next steps
 ----------
@@ -38,6 +39,8 @@ from pcapdx.sieve.columns import Array
 FLOWS = 8
 PASSES = 0.9
 DEAD_SHARE = 0.2, 0.8
+MEANWHILE = 2
+"""Conversations that pass while dead ones try: one alone may have ended as the way was lost."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -54,7 +57,9 @@ def check(case: Case) -> Iterator[Finding]:
         _, group = np.unique(ends, return_inverse=True)
         for place in _split(group, arrived):
             mine = np.flatnonzero(group == place)
-            yield _finding(leg, members[np.isin(which, mine)], flows[mine], arrived[mine])
+            packets = members[np.isin(which, mine)]
+            if _at_the_same_time(leg, packets):
+                yield _finding(leg, packets, flows[mine], arrived[mine])
 
 
 def _split(group: Array, arrived: Array) -> list[int]:
@@ -66,6 +71,15 @@ def _split(group: Array, arrived: Array) -> list[int]:
     found = (counts >= FLOWS) & (clear == counts) & (share >= DEAD_SHARE[0]) & (share <= DEAD_SHARE[1])
     places: list[int] = np.flatnonzero(found).tolist()
     return places
+
+
+def _at_the_same_time(leg: Leg, packets: Array) -> bool:
+    """Whether some pass between the first and the last loss: else the moment decides, not the ports."""
+    passed = leg.pair.there[packets] >= 0
+    flows, moments = leg.rows["flow"][packets], leg.rows["ts_ns"][packets]
+    dead = moments[~np.isin(flows, flows[passed])]
+    within = passed & (moments > dead.min()) & (moments < dead.max())
+    return len(np.unique(flows[within])) >= MEANWHILE
 
 
 def _finding(leg: Leg, members: Array, flows: Array, arrived: Array) -> Finding:

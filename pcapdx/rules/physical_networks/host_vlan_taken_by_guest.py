@@ -31,7 +31,7 @@ from pcapdx.case import View
 from pcapdx.frame import mac_int
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.local import is_local
+from pcapdx.rules.definitions.local import from_here, is_local
 from pcapdx.rules.definitions.macs import is_guest
 from pcapdx.rules.definitions.observable import tags_observable
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -49,6 +49,8 @@ def check(view: View) -> Iterator[Finding]:
     grouped: dict[tuple[int, str], list[ArpExchange]] = {}
     for one in view.exchanges(ArpExchange):
         host = one.vni is None and not is_guest(one.asker_mac) and is_local(view, one.asker_mac) is not False
+        if any(from_here(view, request.frame) is False for request in one.requests):
+            continue  # it came in by the wire, as it may under a MAC that is on both sides
         if one.vlan and host and one.asker_ip != "0.0.0.0" and one.requests[-1].frame.eth_dst == BROADCAST:
             grouped.setdefault((one.vlan, one.asker_mac), []).append(one)
     for (vlan, mac), exchanges in grouped.items():

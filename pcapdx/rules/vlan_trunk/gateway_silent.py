@@ -3,7 +3,8 @@
 What it does
 ------------
 Finds a gateway (named by DHCP option 3 or the site profile, or an address that two hosts ask for and that ends as
-gateways do) whose ARP requests go unanswered, in a VLAN in which two other hosts answer.
+gateways do) whose ARP requests go unanswered, or do so from a moment on to the end, in a VLAN in which two other hosts
+answer.
 
 Why it matters
 --------------
@@ -31,7 +32,7 @@ from pcapdx.case import View
 from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.arp_dead import ArpDead, arp_dead, spoke_in
+from pcapdx.rules.definitions.arp_dead import ArpDead, arp_dead, arp_died, spoke_in
 from pcapdx.rules.definitions.leases import gateways
 from pcapdx.rules.definitions.wording import at_least, cite, in_vlan, listed
 
@@ -42,30 +43,50 @@ GATEWAY_ENDS = (".1", ".254")
 def check(view: View) -> Iterator[Finding]:
     """One finding a gateway and VLAN."""
     grouped: dict[tuple[Segment, str], list[ArpDead]] = {}
-    for dead in arp_dead(view):
+    for dead in (*arp_dead(view), *arp_died(view)):
         grouped.setdefault((dead.segment, dead.target_ip), []).append(dead)
     named = gateways(view)
     for (segment, ip), asked in grouped.items():
-        likely = len(asked) > 1 and ip.endswith(GATEWAY_ENDS) and not _another_gateway(view, segment)
-        others = _answering(view, segment, {ip, *(one.asker_ip for one in asked)}) if ip in named or likely else {}
+        retried = sum(one.retried for one in asked)  # others' answers may not come by here, and are not asked for again
+        likely = retried > 1 and ip.endswith(GATEWAY_ENDS) and not _another_gateway(view, segment, ip, asked)
+        others = _answering(view, segment, ip, asked) if ip in named or likely else {}
         if len(others) >= OTHERS:
             yield _finding(view, segment[0], ip, asked, others, told=ip in named)
 
 
-def _answering(view: View, segment: Segment, known: set[str]) -> dict[str, int]:
-    """Other hosts that answered ARP in this VLAN, and the frame of their first reply."""
+def _answering(view: View, segment: Segment, ip: str, asked: Sequence[ArpDead]) -> dict[str, int]:
+    """Other hosts that answered ARP in this VLAN, and the frame of their first reply.
+
+    Where the gateway was heard before, they go on when it is not: else it is the way to all of them that was lost.
+    """
+    known = {ip, *(one.asker_ip for one in asked)}
+    since = _silent_since(view, segment, ip, asked)
     found: dict[str, int] = {}
     for one in view.exchanges(ArpExchange):
-        if one.segment == segment and one.replies and one.target_ip not in known:
+        if one.segment != segment or not one.replies or one.target_ip in known or one.target_ip in found:
+            continue
+        if spoke_in(view, one.target_ip, segment, since):
             found.setdefault(one.target_ip, one.replies[0].number)
     return found
 
 
-def _another_gateway(view: View, segment: Segment) -> bool:
-    """Whether this VLAN has a way out that works: packets that passed a router, or a gateway by name that speaks."""
-    if any(one.odd_ttl for one in view.talkers if one.segment == segment):
+def _another_gateway(view: View, segment: Segment, ip: str, asked: Sequence[ArpDead]) -> bool:
+    """Whether this VLAN has a way out that works: packets that passed a router, or a gateway by name that speaks.
+
+    What the askers sent on for others says nothing of it (a virtual router on its public network), nor what the silent
+    one did while it was there, nor whoever fell silent with it (the router behind a virtual address).
+    """
+    apart = {one.asker_mac for one in asked} | {one.mac for one in view.bindings if one.ip == ip}
+    since = _silent_since(view, segment, ip, asked)
+    routing = (one for one in view.talkers if one.segment == segment and one.odd_ttl and one.mac not in apart)
+    if any((one.last_ns or 0) >= since for one in routing):
         return True
     return any(spoke_in(view, ip, segment, 0) for ip in gateways(view))
+
+
+def _silent_since(view: View, segment: Segment, ip: str, asked: Sequence[ArpDead]) -> int:
+    """From when on nobody answers for the address; 0 where it was never heard."""
+    return min(one.first_ns for one in asked) if spoke_in(view, ip, segment, 0) else 0
 
 
 def _finding(

@@ -211,3 +211,12 @@ def test_tls_on_a_port_in_clear(tmp_path: Path) -> None:
     assert codes(spoken(Tape(), 0, 8080, said, ends="<F"), tmp_path) == {"CPVM013": Severity.WARNING}
     said = [good("www.example.org")[0], answer("400 Bad Request", b"")]
     assert codes(spoken(Tape(), 0, 8080, said, ends="<F"), tmp_path) == {}
+
+
+@pytest.mark.parametrize(("clear", "secured"), [(8080, 8443), (80, 443)])
+def test_a_stray_client_where_the_port_for_tls_works(tmp_path: Path, clear: int, secured: int) -> None:
+    works = spoken(Tape(), 0, secured, good())
+    said = [good()[0], answer("400 Bad Request", b"")]
+    assert codes(spoken(works, 5, clear, said, ends="<F"), tmp_path)["CPVM013"] is Severity.INFO
+    stray = spoken(spoken(Tape(), 0, secured, good()), 5, secured, [get("/", NAME)], ends="<R")
+    assert codes(stray, tmp_path).get("CPVM013") is not Severity.WARNING

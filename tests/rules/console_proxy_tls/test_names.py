@@ -93,3 +93,12 @@ def test_nat_of_the_profile_is_no_mismatch_and_a_private_address_is_a_remark(tmp
     assert tape.finding(tmp_path, "CPVM003").severity is Severity.INFO
     site = Site(console=Console(nat={P_IP: "10.9.9.9"}))
     assert tape.findings(tmp_path, "CPVM003", site=site) == ()
+
+
+def test_an_answer_that_was_cut_may_be_the_address(tmp_path: Path) -> None:
+    """With a snap length of 96 no more than the answer's coming is known."""
+    tape = lookup(lookup(Tape(), 0, NAME, None), 2, NAME, None, number=2)
+    lookup(tape, 2.5, "www.example.org", "192.0.2.1", number=3)
+    assert running_until(tape, 20).findings(tmp_path, "CPVM001")
+    cut = lookup(tape, 9, NAME, P_IP, number=4).packets.pop()
+    assert not tape.add(9.01, cut, snap=96).findings(tmp_path, "CPVM001")

@@ -165,3 +165,13 @@ def test_a_relay_between_the_points(tmp_path: Path) -> None:
 def test_another_time_proves_nothing(tmp_path: Path) -> None:
     far = Tape().add(500, arp_request(OTHER, "10.1.1.9", GATEWAY)).add(540, arp_request(OTHER, "10.1.1.9", GATEWAY))
     assert two(tmp_path, asking(0, 4, 12), far) == {"DHCP001"}
+
+
+def test_a_network_without_dhcp_by_plan(tmp_path: Path) -> None:
+    """Known by its VLAN at a trunk, by its addresses where frames have no tag; other networks' plans say nothing."""
+    gives_up = asking(0, 4, 12).add(16, arp_request(GUEST, "169.254.7.9", "169.254.7.9"))
+    assert gives_up.grave(tmp_path, role=Role.BRIDGE) >= {"DHCP001", "DHCP022"}
+    planned = Network(cidr="10.1.1.0/24", vlan=1204, type="l2")
+    for networks, said in (((planned,), set()), ((Network(cidr="10.9.9.0/24", type="l2"),), {"DHCP001", "DHCP022"})):
+        found = gives_up.grave(tmp_path, role=Role.BRIDGE, site=Site(network=networks))
+        assert found & {"DHCP001", "DHCP022"} == said

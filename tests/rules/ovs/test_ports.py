@@ -76,3 +76,13 @@ def test_it_has_its_tag_again(tmp_path: Path) -> None:
 
 def test_announcements_do_not_count(tmp_path: Path) -> None:
     assert not tagged_then_not(after=2).findings(tmp_path, "OVS002", role=Role.NIC)
+
+
+def test_nobody_told_the_place(tmp_path: Path) -> None:
+    """Looks like a tap, and like the NIC of a host with one guest in the label bridge: a remark."""
+    found = broadcasts(1201, 1202).finding(tmp_path, "OVS001")
+    assert (found.severity, found.subject.mac, bool(found.limits)) == (Severity.INFO, GUEST, True)
+    between = broadcasts(1201, 1202).add(5, arp_reply("02:01:00:dd:00:09", "10.0.0.1", PEER, "10.0.0.9"), vlan=1201)
+    assert not between.findings(tmp_path, "OVS001")
+    switch = broadcasts(1201, 1202).add(5, arp_request(PEER, "10.0.0.8", "10.0.0.1"))
+    assert not switch.findings(tmp_path, "OVS001")

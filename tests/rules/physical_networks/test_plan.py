@@ -193,3 +193,13 @@ def test_only_the_profile_knows_the_vlan(tmp_path: Path, role: Role, vlan: int, 
     Talk(tape, ("00:1b:21:00:00:91", "192.168.7.1"), ("00:1b:21:00:00:92", "192.168.7.2"), 80).open(9)
     site = Site(management=Management(networks=("10.60.0.0/24",), vlan=vlan))
     assert bool(tape.findings(tmp_path, "PHYS002", role=role, site=site)) is told
+
+
+def test_a_mac_that_is_on_both_sides(tmp_path: Path) -> None:
+    """An instance's MAC was given twice: what its twin beyond asks comes in by the wire, and so do all answers."""
+    tape = asks(Tape(), GUEST, GATEWAY, 2.5, vlan=240)
+    for at in range(6):
+        tape.add(at, arp_request(*HOST, GATEWAY[1]), vlan=240, wire=True)
+        tape.add(at + 0.001, arp_reply(*GATEWAY, *HOST), vlan=240, wire=True)
+        tape.add(at + 0.5, arp_request(HOST[0], SECOND[1], f"10.60.0.{150 + at}"), vlan=240)
+    assert not tape.findings(tmp_path, "PHYS004", role=Role.NIC)

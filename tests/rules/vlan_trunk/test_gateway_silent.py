@@ -57,3 +57,39 @@ def test_a_way_out_that_works_is_the_gateway(tmp_path: Path) -> None:
     routed = echo("00:1c:73:00:00:01", "192.0.2.7", ASKERS[0], "10.1.0.10", reply=True)
     routed["IP"].ttl = 57
     assert not tape.add(2, routed).findings(tmp_path, "VLAN019", role=Role.BRIDGE)
+
+
+def dies(*, others_too: bool = False, apart: float = 1) -> Tape:
+    """The gateway answers, sends on what came from elsewhere, and is silent from the tenth second on."""
+    tape, edge = Tape(), "00:1c:73:00:00:01"
+    for n, mac in enumerate(ASKERS):
+        ip = f"10.1.0.{10 + n}"
+        tape.add(n, arp_request(mac, ip, "10.1.0.1")).add(n + 0.001, arp_reply(edge, "10.1.0.1", mac, ip))
+        routed = echo(edge, "192.0.2.7", mac, ip, reply=True)
+        routed["IP"].ttl = 57
+        tape.add(n + 3, routed)
+        onwards = echo(mac, "172.16.0.9", edge, "192.0.2.7")  # the asker is a router itself
+        onwards["IP"].ttl = 63
+        tape.add(n + 2, onwards)
+        for k in range(4):
+            tape.add(10 + n / 10 + k * apart, arp_request(mac, ip, "10.1.0.1"))
+    for k in range(2):
+        other, ip = f"02:01:00:cc:01:0{k}", f"10.1.0.{50 + k}"
+        for at in (5, *(() if others_too else (12,))):
+            tape.add(at, arp_request(ASKERS[0], "10.1.0.10", ip))
+            tape.add(at + 0.001, arp_reply(other, ip, ASKERS[0], "10.1.0.10"))
+    return tape.add(10 + 4 * apart + 5, arp_request(ASKERS[0], "10.1.0.10", "10.1.0.77"))
+
+
+def test_a_gateway_that_dies_in_the_middle(tmp_path: Path) -> None:
+    found = dies().finding(tmp_path, "VLAN019", role=Role.BRIDGE)
+    assert (found.severity, found.subject.server) == (Severity.WARNING, "10.1.0.1")
+
+
+def test_the_way_to_all_of_them_is_lost(tmp_path: Path) -> None:
+    assert not dies(others_too=True).findings(tmp_path, "VLAN019", role=Role.BRIDGE)
+
+
+def test_who_asks_now_and_then_is_answered_out_of_sight(tmp_path: Path) -> None:
+    """At a switch's port the answers to other hosts do not come by."""
+    assert not dies(apart=30).findings(tmp_path, "VLAN019", role=Role.BRIDGE)
