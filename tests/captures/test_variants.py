@@ -26,6 +26,8 @@ TRUE_OF_A_PART = {
     ("held-out-dhcp-mac-unknown", "late"): "DHCP001",
     ("held-out-third-unknown-and-no-web", "late"): "DHCP001",
     ("held-out-third-management-maintenance", "early"): "HOST002",  # that the restart ends comes later
+    ("held-out-fifth-router-starts-late", "early"): "PWD001",  # its password server starts later
+    ("held-out-fifth-password-at-own-address", "cut"): "PWD001",  # who else would serve is in what was cut
     ("vlan-qinq-one-customer-unserved", "late"): "HYP006",  # the customer that is served was before
     ("ovs-port-without-tag", "untold"): "HYP004",  # a tap that shows tags of others could be a NIC
     ("path-vlan-native-on-far-port", "late2"): "HYP004",  # untagged at that NIC is what was done
