@@ -74,7 +74,12 @@ ALIKE = {
 }
 
 
-TRUNKS_TO_A_GUEST = {"ovs-port-without-tag", "ovs-trunk-nic-by-design", "template-tags-its-frames"}
+TRUNKS_TO_A_GUEST = {
+    "held-out-fifth-xen-vif-without-tag",
+    "ovs-port-without-tag",
+    "ovs-trunk-nic-by-design",
+    "template-tags-its-frames",
+}
 """Taps at which frames are tagged: what goes over them is a trunk, whoever sits behind it."""
 
 

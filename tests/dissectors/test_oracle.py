@@ -69,7 +69,18 @@ OWN_EXPECTED = {
         "requests that the snap length cut, recorded twice by -i any: tshark reads both copies, we one",
         frozenset((frame, "http") for frame in (26, 44, 70, 90)),
     ),
+    "held-out-fifth-console-and-the-internet.pcap.zst": (
+        "TLS sent to port 80: we look at the bytes, tshark at the port",
+        frozenset({(108, "tls")}),
+    ),
+    "held-out-fifth-console-old-name.pcap.zst": (
+        "a client's port 34980, which tshark takes for EtherCAT's",
+        frozenset({*((frame, "tls") for frame in (24, 26, 28, 29)), (26, "certificates")}),
+    ),
 }
+
+CUT_LINES = {"held-out-fifth-any-on-a-busy-host.pcap.zst"}
+"""The snap length ends within HTTP's first line: tshark reads what is there of it, we read none."""
 
 
 def _corpus() -> list[str]:
@@ -99,4 +110,6 @@ def test_equals_tshark_on_the_corpus(name: str) -> None:
 def test_equals_tshark_on_our_captures(path: Path) -> None:
     reason, expected = OWN_EXPECTED.get(path.name, ("equal", frozenset()))
     found = differences(path, made(path))
+    if path.name in CUT_LINES:
+        found = [one for one in found if one[1] != "http" or one[2] is not None]
     assert {(frame, group) for frame, group, _, _ in found} == expected, (reason, found)

@@ -190,7 +190,7 @@ def held_out_fifth_password_at_own_address(lab: Lab) -> None:
     neighbours(stage, 61, 62, 63)
     stage.serve()
     secrets = {network.ip(300 + k): f"Kq7-lab-secret-fifth-{k}" for k in range(2)}
-    lab.secret(*secrets.values())
+    lab.secret(secrets[network.ip(301)])
     time.sleep(6)
     password.start(stage.router, secrets, ip=network.gateway)
     with lab.record(*stage.at_bridge, told=False, steps=(pcapng,), compress="zst", linger=3):
