@@ -26,12 +26,7 @@ PYTHON = sorted(
 NO_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc"}
 LONGEST_FILE = 450
 LONG = {"pcapdx/sieve/layers.py": "one kernel, whose parts call each other for every frame and mean nothing alone"}
-NOT_SHOWN: dict[str, str] = {
-    "CPVM019": "no lab scenario makes the two ends of VNC disagree; built by hand in its own test",
-    "CPVM021": "an idle session is cut after five minutes; recorded in no scenario yet, built by hand in its own test",
-    "DHCP025": "routers give endless leases; one that does not is built by hand",
-    "TMPL010": "needs two sshd with one host key; built by hand in its own test",
-}
+NOT_SHOWN: dict[str, str] = {}
 """Rules that no labelled capture shows, and why; every other one has at least one."""
 
 each_rule = pytest.mark.parametrize("rule", PLUGINS.rules, ids=lambda rule: rule.code)

@@ -80,11 +80,15 @@ class Public:
         words = ("curl", "-s", "-m", "20", "-o", "/dev/null", "--cacert", str(self.bundle), *options, url)
         return self.browser.ns.run(*words, check=False).returncode
 
-    def websocket(self, name: str = "", port: int = 8443, *, tls: bool = True) -> None:
-        """Open the console's websocket and look at it for some seconds."""
+    def websocket(
+        self, name: str = "", port: int = 8443, *, tls: bool = True, keys: tuple[float, ...] = (), seconds: float = 45
+    ) -> None:
+        """Open the console's websocket and look at it for some seconds, pressing a key at each of the ``keys``."""
         bundle = (str(self.bundle),) if tls else ()
         program = str(_PROGRAMS / "websocket.py")
-        self.browser.ns.run("python3", program, name or self.name, str(port), *bundle, check=False, seconds=45)
+        words = ("python3", program, name or self.name, str(port), *bundle)
+        env = {"KEYS": ",".join(map(str, keys))}
+        self.browser.ns.run(*words, check=False, seconds=seconds, env=env)
 
     def s_client(self, *options: str, name: str = "", seconds: float = 3) -> None:
         """One handshake with openssl s_client, which verifies and says why it does not like a certificate."""

@@ -70,6 +70,7 @@ class Router(Machine):
         listen: str = "",
         leases: str = "",
         options: str = "",
+        lease_time: str = "infinite",
         data_server: bool = True,
         serve_dhcp: bool = True,
     ) -> None:
@@ -77,13 +78,13 @@ class Router(Machine):
 
         ``listen`` is the one address to listen on, where the router has several; ``leases`` replaces the lease file
         that CloudStack fills in advance. A MAC may be followed by ``,set:TAG`` to give the NIC's client the
-        ``options`` of that tag.
+        ``options`` of that tag. ``lease_time`` is how long dnsmasq gives addresses for, in its own words.
         """
         folder = self.lab.folder / self.ns.name
         guests = list(guests)
         names = [f"{ip} {name}" for _, ip, name in guests]
         names += [f"{self.ip} r-14-VM data-server"] if data_server else [f"{self.ip} r-14-VM"]
-        hosts = [f"{mac},{ip},{name},infinite" for mac, ip, name in guests]
+        hosts = [f"{mac},{ip},{name},{lease_time}" for mac, ip, name in guests]
         self.lab.file(f"{self.ns.name}/hosts", "\n".join(names) + "\n")
         self.lab.file(f"{self.ns.name}/dhcphosts.txt", "\n".join(hosts) + "\n")
         self.lab.file(f"{self.ns.name}/dhcpopts.txt", options)

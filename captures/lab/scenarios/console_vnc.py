@@ -73,6 +73,36 @@ def console_vnc_wrong_password(lab: Lab) -> None:
 
 
 @scenario
+def console_vnc_wants_tls(lab: Lab) -> None:
+    """vnc_tls was switched on at the hypervisor, the console proxy is from before 4.18: VeNCrypt is all that the VNC
+    server offers, the proxy does not speak it and leaves. Recorded at the CPVM's private NIC."""
+    public = Public(lab, ip="203.0.113.136")
+    host, _ = _private(public)
+    vnc.start(host, 5906, offers=(vnc.VENCRYPT,))
+    console.start(public.cpvm, 8080, screen=(_HOST, 5906))
+    with lab.record(public.host.ns, public.cpvm.nics[1].tap, "tap", linger=2):
+        for _ in range(2):
+            public.websocket(port=8080, tls=False)
+            time.sleep(1)
+    lab.shows("vnc.security_type == 19", 2)
+    lab.hides("vnc.client_security_type")
+    lab.fault("CPVM019", "tcp.port == 5906 && tcp.len > 0", server=_HOST, port=5906)
+
+
+@scenario
+def console_vnc_may_use_tls(lab: Lab) -> None:
+    """As console-vnc-wants-tls, with a server that offers the password without TLS as well, by which the proxy gets
+    the screen. Healthy."""
+    public = Public(lab, ip="203.0.113.137")
+    host, _ = _private(public)
+    vnc.start(host, 5907, offers=(vnc.VENCRYPT, 2))
+    console.start(public.cpvm, 8080, screen=(_HOST, 5907))
+    with lab.record(public.host.ns, public.cpvm.nics[1].tap, "tap", linger=2):
+        public.websocket(port=8080, tls=False)
+    lab.shows("vnc.client_security_type == 2", 1)
+
+
+@scenario
 def console_management_refused(lab: Lab) -> None:
     """The management service is down: the CPVM's agent is refused on port 8250 every five seconds."""
     public = Public(lab, ip="203.0.113.133")

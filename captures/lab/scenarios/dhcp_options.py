@@ -2,10 +2,10 @@
 
 import time
 
-from captures.lab.cloud import GuestNetwork
+from captures.lab.cloud import GuestNetwork, Machine
 from captures.lab.guest import Guest
 from captures.lab.post import wire
-from captures.lab.router import Router
+from captures.lab.router import Router, rogue_dhcp
 from captures.lab.scenario import Lab, scenario
 from captures.lab.scenarios.dhcp_ipv6 import advertise
 from captures.lab.stage import Stage, Trunk, at_tap
@@ -191,3 +191,32 @@ def dhcp_two_nics_two_networks(lab: Lab) -> None:
     for mac in macs:
         lab.shows(f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {mac}", 1)
         lab.proof("DHCP031", f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {mac}", mac=mac)
+
+
+@scenario
+def dhcp_lease_ends(lab: Lab) -> None:
+    """A router whose dnsmasq gives leases of twelve hours, where CloudStack's give endless ones. The guest boots and
+    gets its address. Recorded on the bridge; nobody says which MAC is the router's. Healthy."""
+    stage = Stage(lab, GuestNetwork(cidr="10.224.0.0/24", gateway="10.224.0.1", number=0x3A1), first_tap=12)
+    guest = stage.guest(0x16, "lease-1")
+    stage.router.dhcp(stage.known, lease_time="12h")
+    with lab.record(*stage.at_bridge, told=False, linger=6):
+        guest.dhclient()
+    lab.shows("dhcp.option.dhcp == 5 && dhcp.option.ip_address_lease_time == 43200", 1)
+    lab.info("DHCP025", "dhcp.option.dhcp == 5", server="10.224.0.1")
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)
+
+
+@scenario
+def dhcp_lease_ends_elsewhere(lab: Lab) -> None:
+    """As dhcp-lease-ends, with a DHCP server that is no router of CloudStack's: an ordinary dnsmasq with leases of an
+    hour in a network without one. Healthy."""
+    stage = Stage(lab, GuestNetwork(cidr="10.225.0.0/24", gateway="10.225.0.1", number=0x3A2), router=False)
+    guest = stage.guest(0x17, "lease-2")
+    server = Machine(stage.host, stage.bridge, "00:1c:73:44:55:66", "server")
+    server.address("10.225.0.1", 24)
+    rogue_dhcp(server, "10.225.0.100", "10.225.0.120")
+    with lab.record(*stage.at_bridge, told=False, linger=6):
+        guest.dhclient()
+    lab.shows("dhcp.option.dhcp == 5 && dhcp.option.ip_address_lease_time < 4294967295", 1)
+    lab.proof("DHCP031", "dhcp.option.dhcp == 5", mac=guest.mac)

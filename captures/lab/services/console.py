@@ -35,12 +35,16 @@ def start(
     ciphers: str = "",
     websocket: Literal["works", "dies", "404"] = "works",
     screen: tuple[str, int] | None = None,
+    patience_s: float = 0,
 ) -> None:
     """Serve the page and the websocket on a port, with TLS where there is a PEM file of key and chain.
 
-    The websocket shows the VNC server at ``screen``, or a picture of its own.
+    The websocket shows the VNC server at ``screen``, or a picture of its own, and ends with it; with ``patience_s`` it
+    goes on, answers what the user does with another picture, and ends the session when he does nothing for so long.
     """
-    site = type("Console", (_Console,), {"machine": machine, "websocket": websocket, "screen": screen})
+    site = type(
+        "Console", (_Console,), {"machine": machine, "websocket": websocket, "screen": screen, "patience_s": patience_s}
+    )
     if pem is None:
         serve(machine, site, port, ip)
         return
@@ -62,6 +66,7 @@ class _Console(BaseHTTPRequestHandler):
     machine: Machine
     websocket: Literal["works", "dies", "404"]
     screen: tuple[str, int] | None
+    patience_s: float
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing to the console."""
@@ -91,7 +96,14 @@ class _Console(BaseHTTPRequestHandler):
             return
         with suppress(OSError):
             for picture in self._pictures():
-                self.wfile.write(b"\x82\x7e" + struct.pack("!H", len(picture)) + picture)
+                self._show(picture)
+            if self.patience_s:
+                self.connection.settimeout(self.patience_s)
+                while self.connection.recv(4096):
+                    self._show(bytes(range(240)) * 10)
+
+    def _show(self, picture: bytes) -> None:
+        self.wfile.write(b"\x82\x7e" + struct.pack("!H", len(picture)) + picture)
 
     def _pictures(self) -> Iterator[bytes]:
         """What the VNC server shows, or six pictures, one a second."""

@@ -4,9 +4,9 @@ from captures.lab.cloud import Machine
 from captures.lab.namespaces import command, until
 
 
-def sshd(machine: Machine, port: int) -> None:
-    """Start sshd with a host key of its own."""
-    key = machine.lab.folder / f"{machine.label}-host-key"
+def sshd(machine: Machine, port: int, *, image: str = "") -> None:
+    """Start sshd with a host key of its own, or with the one that is part of an ``image``."""
+    key = machine.lab.folder / f"{image or machine.label}-host-key"
     if not key.exists():
         command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
     start = f"mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e -f /dev/null -p {port} -h {key} -o PidFile=none"

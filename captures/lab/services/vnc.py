@@ -12,11 +12,15 @@ from captures.lab.services.password import serve
 
 _VERSION = b"RFB 003.008\n"
 _VNC_AUTHENTICATION = 2
+VENCRYPT = 19
 
 
-def start(host: Machine, port: int, *, accepts: bool = True) -> None:
-    """Serve one instance's screen on a port of the hypervisor; every password is right, or none."""
-    serve(host, type("Vnc", (_Vnc,), {"accepts": accepts}), port)
+def start(host: Machine, port: int, *, accepts: bool = True, offers: tuple[int, ...] = (_VNC_AUTHENTICATION,)) -> None:
+    """Serve one instance's screen on a port of the hypervisor; every password is right, or none.
+
+    ``offers`` are the security types it lets clients choose from.
+    """
+    serve(host, type("Vnc", (_Vnc,), {"accepts": accepts, "offers": offers}), port)
 
 
 def connect(machine: Machine, address: tuple[str, int]) -> socket.socket:
@@ -28,7 +32,8 @@ def connect(machine: Machine, address: tuple[str, int]) -> socket.socket:
         stream.connect(address)
         stream.recv(12)
         stream.sendall(_VERSION)
-        stream.recv(2)
+        if _VNC_AUTHENTICATION not in stream.recv(16)[1:]:
+            raise ConnectionRefusedError("no security type that this proxy speaks")
         stream.sendall(bytes([_VNC_AUTHENTICATION]))
         stream.recv(16)
         stream.sendall(os.urandom(16))
@@ -45,6 +50,7 @@ class _Vnc(socketserver.BaseRequestHandler):
     """Version, security type, challenge, result, and six seconds of screen."""
 
     accepts: bool
+    offers: tuple[int, ...]
     request: socket.socket
 
     def handle(self) -> None:
@@ -53,8 +59,9 @@ class _Vnc(socketserver.BaseRequestHandler):
         with suppress(OSError):
             self.request.sendall(_VERSION)
             self.request.recv(12)
-            self.request.sendall(bytes([1, _VNC_AUTHENTICATION]))
-            self.request.recv(1)
+            self.request.sendall(bytes([len(self.offers), *self.offers]))
+            if not self.request.recv(1):
+                return
             self.request.sendall(os.urandom(16))
             self.request.recv(16)
             if not self.accepts:
