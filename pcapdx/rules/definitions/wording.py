@@ -23,7 +23,7 @@ def frames_filter(frames: Iterable[int]) -> str:
 
 
 def duration(ns: int) -> str:
-    """A length of time as people say it: ``8 ms``, ``0.4 s``, ``14 s``, ``5 min``."""
+    """A length of time as people say it: ``8 ms``, ``0.4 s``, ``14 s``, ``5 min``, ``12 h``, ``3 d``."""
     if ns < 1_000_000:
         return f"{ns / 1000:.0f} µs"
     if ns < 100_000_000:
@@ -32,7 +32,9 @@ def duration(ns: int) -> str:
         return f"{ns / 1e9:.1f} s"
     if ns < 120_000_000_000:
         return f"{ns / 1e9:.0f} s"
-    return f"{ns / 60e9:.0f} min"
+    if ns < 7_200_000_000_000:
+        return f"{ns / 60e9:.0f} min"
+    return f"{ns / 3_600e9:.3g} h" if ns < 172_800_000_000_000 else f"{ns / 86_400e9:.3g} d"
 
 
 def times(count: int) -> str:
