@@ -5,6 +5,7 @@ second or more is a gap that says how long it was. Evidence is thick, filled and
 """
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from pcapdx.report.escape import plain
@@ -34,8 +35,7 @@ def draw(line: TimeLine | None) -> str:
     """The SVG element with its alternative text; empty without a time line."""
     if line is None:
         return ""
-    ends = dict.fromkeys(end for one in line.events for end in (one.sender, one.receiver))
-    names = sorted(ends, key=EVERYONE.__eq__)[:MOST_COLUMNS]
+    names = _ends(line.events)
     events = [one for one in line.events if one.sender in names and one.receiver in names]
     rows, height = _rows(events, line)
 
@@ -45,6 +45,17 @@ def draw(line: TimeLine | None) -> str:
             _row(axes, row, places)
 
     return svg(WIDE_IN, height, paint, _words(events, line))
+
+
+def _ends(events: Sequence[Event]) -> list[str]:
+    """The columns: those of the evidence before others, both ends of an arrow or none; everyone is the last."""
+    kept: set[str] = set()
+    for one in sorted(events, key=lambda event: not event.evidence):
+        both = kept | {one.sender, one.receiver}
+        if len(both) <= MOST_COLUMNS:
+            kept = both
+    seen = dict.fromkeys(end for one in events for end in (one.sender, one.receiver) if end in kept)
+    return sorted(seen, key=EVERYONE.__eq__)
 
 
 def _rows(events: list[Event], line: TimeLine) -> tuple[list[_Row], float]:

@@ -112,6 +112,16 @@ def test_many_ends_are_too_many_to_draw() -> None:
     assert len(drawn) == ladder.MOST_COLUMNS - 1
 
 
+def test_evidence_between_the_last_of_many_ends_is_drawn() -> None:
+    """Columns go to the evidence first."""
+    events = tuple(
+        replace(event(place, place + 1, receiver=f"10.0.0.{place}"), sender=f"10.9.0.{place}", evidence=place > 15)
+        for place in range(20)
+    )
+    drawn = texts(ladder.draw(TimeLine(capture="x", events=events, last_ns=20, left_out=0)))
+    assert {"10.9.0.16", "10.0.0.16", "10.9.0.18", "10.0.0.18"} <= set(drawn)
+
+
 def test_drawing_is_the_same_each_time_and_says_what_it_is() -> None:
     line = line_of("password-refused")
     svg = ladder.draw(line)
