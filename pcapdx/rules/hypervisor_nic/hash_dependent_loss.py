@@ -49,8 +49,8 @@ def check(case: Case) -> Iterator[Finding]:
         rows = leg.rows
         chosen = np.isin(rows["protocol"], (TCP, UDP)) & leg.expected & (rows["flow"] >= 0) & leg.pair.judged
         members = np.flatnonzero(chosen)
-        if len(members) < FLOWS:
-            continue
+        if len(members) < FLOWS or (leg.pair.there[members] >= 0).all():
+            continue  # too few, or none that died
         flows, first, which = np.unique(rows["flow"][members], return_index=True, return_inverse=True)
         arrived = np.bincount(which, weights=leg.pair.there[members] >= 0) / np.bincount(which)
         ends = rows[["src", "dst", "protocol", "service"]][members[first]]
