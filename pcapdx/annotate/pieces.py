@@ -33,16 +33,31 @@ class Whole:
     parts: dict[int, Part] = field(default_factory=dict)
     size: int | None = None
     """Known once the last fragment came."""
+    data: bytes = b""
+    """All of it; empty while something is missing."""
+    _got: int = 0
 
-    @property
-    def data(self) -> bytes:
-        """All of it; empty while something is missing."""
-        joined = b""
-        for offset in sorted(self.parts):
-            if offset != len(joined):
+    def add(self, offset: int, data: bytes, *, last: bool) -> Part:
+        """The fragment there; of two that begin alike the first one counts."""
+        part = self.parts.get(offset)
+        if part is None:
+            part = self.parts[offset] = Part(offset, data, [])
+            self._got += len(data)
+            if last:
+                self.size = offset + len(data)
+            if self._got == self.size:  # joined once, not at each of up to eight thousand fragments
+                self.data = self._joined()
+        return part
+
+    def _joined(self) -> bytes:
+        offsets = sorted(self.parts)
+        pieces = [self.parts[offset].data for offset in offsets]
+        at = 0
+        for offset, piece in zip(offsets, pieces, strict=True):
+            if offset != at:
                 return b""
-            joined += self.parts[offset].data
-        return joined if len(joined) == self.size and len(joined) >= UDP_HEAD else b""
+            at += len(piece)
+        return b"".join(pieces) if at >= UDP_HEAD else b""
 
     @property
     def ports(self) -> tuple[int, int]:
@@ -75,12 +90,9 @@ class Pieces:
             if len(self._waiting) >= MOST:
                 self._waiting.pop(next(iter(self._waiting)))
             whole = self._waiting[key] = Whole()
-        offset = int(row["fragment_offset"])
-        part = whole.parts.setdefault(offset, Part(offset, data, []))
+        part = whole.add(int(row["fragment_offset"]), data, last=not row["more_fragments"])
         if len(part.frames) < MOST_COPIES:
             part.frames.append((int(row["number"]), begin))
-        if not row["more_fragments"]:
-            whole.size = offset + len(data)
         return part, whole
 
 

@@ -35,6 +35,7 @@ class Stuck:
 def stuck(view: View) -> Mapping[tuple[str, str], Sequence[Stuck]]:
     """By sender and receiver."""
     found: dict[tuple[str, str], list[Stuck]] = {}
+    sent: dict[tuple[str, str], list[tuple[int, int]]] = {}
     told = {
         (one.message.quoted.src, one.message.quoted.dst)
         for one in view.messages(Icmp)
@@ -42,7 +43,11 @@ def stuck(view: View) -> Mapping[tuple[str, str], Sequence[Stuck]]:
     }
     for one in _every(view):
         ends = one.sender.ip or "", one.receiver.ip or ""
-        if ends not in told and not _passed(view, one):
+        if ends in told:
+            continue
+        if ends not in sent:
+            sent[ends] = _largest(view, one.sender.ip, one.receiver.ip)
+        if not _passed(sent[ends], one.sender.stuck_bytes):
             found.setdefault(ends, []).append(one)
     return found
 
@@ -77,20 +82,16 @@ def _is_stuck(sender: Half, receiver: Half) -> bool:
     )
 
 
-def _passed(view: View, one: Stuck) -> bool:
-    """Whether a connection of the two may have got a segment as large through: it was acknowledged twice as much."""
-    sender, receiver = one.sender, one.receiver
-    flows = (
-        *view.flows.where(client=sender.ip, server=receiver.ip),
-        *view.flows.where(client=receiver.ip, server=sender.ip),
-    )
-    return any(
-        half.ip == sender.ip
-        and half.largest_payload >= sender.stuck_bytes
-        and half.acked_bytes >= 2 * sender.stuck_bytes
-        for flow in flows
-        for half in (flow.originator, flow.responder)
-    )
+def _largest(view: View, source: str | None, target: str | None) -> list[tuple[int, int]]:
+    """Of all connections between two addresses, what the one sent: its largest payload, and what was acknowledged."""
+    flows = (*view.flows.where(client=source, server=target), *view.flows.where(client=target, server=source))
+    halves = (half for flow in flows for half in (flow.originator, flow.responder) if half.ip == source)
+    return [(half.largest_payload, half.acked_bytes) for half in halves]
+
+
+def _passed(sent: Sequence[tuple[int, int]], size: int) -> bool:
+    """Whether a segment as large may have got through: twice as much of such a connection was acknowledged."""
+    return any(largest >= size and acked >= 2 * size for largest, acked in sent)
 
 
 def numbers(members: Sequence[Stuck]) -> list[int]:
