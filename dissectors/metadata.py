@@ -180,10 +180,10 @@ def pair(traffic: Traffic) -> Iterator[MetadataExchange]:
 
 
 def withheld(message: object) -> str | None:
-    """A body of which anything but the digest was left out."""
+    """A body on the web port, the metadata service's or another's, of which anything but the digest was left out."""
     if not isinstance(message, MetadataAnswer) or message.status // 100 != 2 or message.text is not None:
         return None
-    return "metadata answer" if message.digest is not None else None
+    return "web answer" if message.digest is not None else None  # whose it is, its request tells
 
 
 DISSECTOR = Dissector(
