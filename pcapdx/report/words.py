@@ -105,13 +105,13 @@ def names(findings: Sequence[FindingEntry]) -> list[str]:
     return list(dict.fromkeys(f"{one.name.replace('-', ' ')} ({one.code})" for one in findings))
 
 
-def cited(document: Document, entry: FindingEntry | ProofEntry) -> str:
-    """Frames of an entry for a line: ``3-6``, with the capture's name where there are several."""
+def cited(entry: FindingEntry | ProofEntry, *, named: bool) -> str:
+    """Frames of an entry for a line: ``3-6``, with the capture's name where ``named``."""
     parts = []
     for piece in entry.evidence:
         if piece.frames:
             text = str(piece.frames[0]) if len(piece.frames) == 1 else f"{piece.frames[0]}-{piece.frames[-1]}"
-            parts.append(f"{source(piece)} {text}" if sources_differ(document) else text)
+            parts.append(f"{source(piece)} {text}" if named else text)
     return ", ".join(dict.fromkeys(parts))
 
 
@@ -134,12 +134,13 @@ def in_short(found: Sequence[Root], most: int) -> list[str]:
 def worked(document: Document) -> list[str]:
     """What worked, with frames; of many proofs by one rule the first few and how many more there are."""
     lines: list[str] = []
+    named = sources_differ(document)
     by_rule: dict[str, list[ProofEntry]] = {}
     for proof in document.proofs:
         by_rule.setdefault(proof.code, []).append(proof)
     for code, proofs in by_rule.items():
         for proof in proofs[:MOST_PROOFS]:
-            frames = cited(document, proof)
+            frames = cited(proof, named=named)
             lines.append(f"{proof.summary.rstrip('.')}{f' ({frames})' if frames else ''}")
         more = len(proofs) - MOST_PROOFS
         if more > 0:
@@ -148,7 +149,7 @@ def worked(document: Document) -> list[str]:
 
 
 def masked(document: Document) -> str:
-    """What is not in the report for being secret: ``2 passwords, 1 metadata answer``; empty where nothing was."""
+    """What is not in the report for being secret: ``2 passwords, 1 web answer``; empty where nothing was."""
     return ", ".join(f"{one.count:,} {_several(one.what, one.count)}" for one in document.masked)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pcapdx.report import html, markdown, text, words
 from pcapdx.report.document import Document
-from pcapdx.report.words import cited, facts, frame_list, moment, span
+from pcapdx.report.words import cited, facts, frame_list, moment, sources_differ, span
 from tests import labelled
 
 FAULTY = "dhcp-unknown-mac-bridge"
@@ -171,5 +171,6 @@ def test_facts_say_what_was_inferred() -> None:
 
 def test_cited_names_the_capture_where_there_are_several() -> None:
     document = labelled.document(TWO_POINTS)
-    assert cited(document, document.proofs[0]).startswith("guest-host ")
-    assert cited(labelled.document(HEALTHY), labelled.document(HEALTHY).proofs[0]) == "1-4"
+    assert cited(document.proofs[0], named=sources_differ(document)).startswith("guest-host ")
+    alone = labelled.document(HEALTHY)
+    assert cited(alone.proofs[0], named=sources_differ(alone)) == "1-4"
