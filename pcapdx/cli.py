@@ -141,7 +141,10 @@ def live(
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
 @click.option("--protocol", "protocols", multiple=True, help="Only this dissector's messages; may be repeated.")
-def messages(captures: tuple[str, ...], form: str, protocols: tuple[str, ...]) -> None:
+@disguise_options
+def messages(
+    captures: tuple[str, ...], form: str, protocols: tuple[str, ...], anonymize: bool, key_path: str | None
+) -> None:
     """Show what the dissectors saw, secrets masked."""
     from pcapdx.case import Case
     from pcapdx.diagnose import open_all, read_view
@@ -154,11 +157,14 @@ def messages(captures: tuple[str, ...], form: str, protocols: tuple[str, ...]) -
     known = {one.name for one in plugins.dissectors}
     if unknown := set(protocols) - known:
         raise PcapdxError(f"no dissector named {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-    views = tuple(
-        read_view(argument, reader, plugins.dissectors, Site(), thin_out=False)
-        for argument, reader in open_all([parse_argument(one) for one in captures], sys.stdin.buffer)
-    )
-    for line in render(Case(views=views), form, protocols):
+    arguments = [parse_argument(one) for one in captures]
+    with disguise_of(arguments, plugins, None, anonymize, key_path) as disguise:
+        views = tuple(
+            read_view(argument, reader, plugins.dissectors, Site(), thin_out=False)
+            for argument, reader in open_all(disguise.arguments, sys.stdin.buffer)
+        )
+        disguise.as_damaged(case := Case(views=views))
+    for line in render(case, form, protocols):
         click.echo(line)
     if any(not view.capture.complete for view in views):
         sys.exit(PARTIAL)
