@@ -111,7 +111,7 @@ def live(
 ) -> None:
     """Capture on INTERFACE (bridge, tap, nic; - for a pipe), tell findings as they become certain, report at the end.
 
-    Ctrl-C stops it.
+    ssh://[USER@]HOST[:PORT]/INTERFACE captures on another host, which needs nothing but tcpdump. Ctrl-C stops it.
     """
     from pcapdx.live.session import Session, interface_argument
     from pcapdx.live.stop import on_interrupt

@@ -18,6 +18,7 @@ from pcapdx.diagnosis import LinkedFinding
 from pcapdx.dissection.feed import Feed
 from pcapdx.errors import CaptureError
 from pcapdx.live.child import Child, command
+from pcapdx.live.remote import remote, remote_command
 from pcapdx.model import Confidence, Severity, Subject
 from pcapdx.plugins import Plugins
 from pcapdx.sieve.engine import Sieve
@@ -47,7 +48,13 @@ class Session:
         self._plugins = plugins
         self._site = site or Site()
         self._expression = expression
-        self._child = None if argument.path == "-" else Child(command(argument.path, expression))
+        self._interface = argument.path
+        self._child: Child | None = None
+        if (far := remote(argument.path)) is not None:
+            self._interface = far.interface
+            self._child = Child(remote_command(far, expression), ends_with_input=True)
+        elif argument.path != "-":
+            self._child = Child(command(argument.path, expression))
         self._reader: Reader | None = None
         self._sieve = Sieve(plugins.dissectors, fast=False)
         self._feed = Feed(plugins.dissectors, argument.name)
@@ -113,7 +120,7 @@ class Session:
         facts = reader.facts
         if self._child is not None:
             for one in facts.interfaces:
-                one.name = one.name or self._argument.path
+                one.name = one.name or self._interface
                 one.filter = one.filter or self._expression or None
         if self._latest_ns is not None:
             silence_s = (time.monotonic() if until is None else until) - self._heard_at
@@ -152,7 +159,9 @@ class Session:
 
 
 def interface_argument(text: str) -> CaptureArgument:
-    """``[NAME[:ROLE]=]INTERFACE`` taken apart; ``-`` is a capture on standard input."""
+    """``[NAME[:ROLE]=]INTERFACE`` taken apart; ``-`` is a capture on standard input, ``ssh://`` one on another host."""
     parsed = parse_argument(text)
-    name = "stdin" if parsed.path == "-" else parsed.name if parsed.named else parsed.path
+    far = remote(parsed.path)
+    by_path = "stdin" if parsed.path == "-" else parsed.path if far is None else f"{far.host}-{far.interface}"
+    name = parsed.name if parsed.named else by_path
     return CaptureArgument(name=name, role=parsed.role, path=parsed.path, named=True)
