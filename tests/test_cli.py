@@ -114,6 +114,23 @@ class TestCouldNotRun:
     def test_an_output_that_cannot_be_written(self, tmp_path: Path) -> None:
         assert "No such file" in complaint("analyze", HEALTHY, "-o", str(tmp_path / "no" / "report.txt"))
 
+    @pytest.mark.parametrize("command", [("analyze",), ("bundle", "T-1")])
+    def test_a_capture_is_never_written_over(self, command: tuple[str, ...], tmp_path: Path) -> None:
+        capture = tmp_path / "a.pcap"
+        capture.write_bytes(Path(HEALTHY).read_bytes())
+        (tmp_path / "link").symlink_to(capture)
+        assert "is a capture that is read" in complaint(*command, str(capture), "-o", str(tmp_path / "link"))
+        assert capture.read_bytes() == Path(HEALTHY).read_bytes()
+
+    @pytest.mark.parametrize("command", [("rules",), ("analyze", HEALTHY), ("messages", HEALTHY)])
+    def test_a_full_disk(self, command: tuple[str, ...]) -> None:
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*PCAPDX, *command], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60, text=True
+            )
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "No space left on device" in done.stderr
+
     def test_a_hostile_name(self) -> None:
         """The message is as harmless as the report."""
         assert "\\x1b[31m" in complaint("analyze", "/no/\x1b[31m.pcap")
