@@ -7,6 +7,7 @@ result is partial. The report goes to standard output, words for people to stand
 import atexit
 import gc
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pcapdx.report.document import Document
 
 THRESHOLD_REACHED, COULD_NOT_RUN, PARTIAL = 1, 2, 3
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 class _Commands(click.Group):
@@ -421,6 +423,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # a run makes many values and hardly a circle; looking for circles would take a third of its time
     gc.disable()
+    # as Ctrl-C does: whatever lies in temporary files, perhaps with its secrets, goes
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
     status = [0]
     atexit.register(_leave, status)  # the first to be registered is the last to be called
     said = "pcapdx: compiling the kernels for large captures, once on this machine (ten to twenty seconds)"
@@ -430,7 +434,7 @@ def main() -> None:
     except SystemExit as wanted:
         status[0] = wanted.code if isinstance(wanted.code, int) else 0
     except click.exceptions.Abort:
-        status[0] = 130
+        status[0] = INTERRUPTED
     except click.ClickException as error:
         error.show()
         status[0] = COULD_NOT_RUN

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from pcapdx import __version__
 from pcapdx.plugins import Plugins
 from tests import labelled
 from tests.conftest import ROOT
+from tests.live.network import wait_for
 
 FAULTY = str(ROOT / "captures/dhcp-unknown-mac-bridge.pcap.gz")
 HEALTHY = str(ROOT / "captures/password-delivered-g1.pcap")
@@ -130,6 +132,24 @@ class TestCouldNotRun:
             )
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert "No space left on device" in done.stderr
+
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_stopped_it_leaves_no_copy_behind(self, number: signal.Signals, status: int, tmp_path: Path) -> None:
+        """Standard input is kept in a file while it is read; what was in it is nobody's business afterwards."""
+        process = subprocess.Popen(
+            [*PCAPDX, "annotate", "-", "-o", str(tmp_path / "a.pcapng")],
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)},
+        )  # fmt: skip
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(Path(HEALTHY).read_bytes()[:-1])
+        process.stdin.flush()
+        wait_for(lambda: list(tmp_path.iterdir()))
+        process.send_signal(number)
+        process.stdin.close()
+        said = process.stderr.read()
+        assert process.wait(30) == status
+        assert b"Traceback" not in said
+        assert not list(tmp_path.iterdir())
 
     def test_a_hostile_name(self) -> None:
         """The message is as harmless as the report."""

@@ -4,7 +4,7 @@ The far host needs tcpdump and a shell, nothing of ours; the way to it is the us
 and jump hosts). Two things are easy to get wrong. The ssh connection carries the capture, so a capture that holds it
 grows by itself: it is filtered out by the ends that the far side sees, whatever tags it has there. And a tcpdump that
 no packet matches does not notice that its reader has gone: a shell beside it waits for the end of its standard input
-and interrupts it, so that it is never left behind and still tells what it dropped.
+and interrupts it (again, should it not yet listen), so that it is never left behind and still tells what it dropped.
 """
 
 import re
@@ -29,7 +29,7 @@ own="tcp and host $1 and port $2 and host $3 and port $4"
 {others}
 exec 3<&0
 tcpdump -i {interface} -U -s0 -n -B {buffer} --time-stamp-precision=nano -w - "{expression}not ($own)" & child=$!
-(cat; kill -INT $child) <&3 >/dev/null 2>&1 & watcher=$!
+(cat; while kill -INT $child; do sleep 1; done) <&3 >/dev/null 2>&1 & watcher=$!
 wait $child; status=$?
 kill $watcher 2>/dev/null
 exit $status

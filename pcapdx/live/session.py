@@ -62,6 +62,8 @@ class Session:
         self._latest_ns: int | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._by_itself = False
+        """It had ended before anybody stopped it."""
         self._failed: BaseException | None = None
         self._told: set[tuple[str, Subject]] = set()
         stream = stdin if self._child is None else self._child.stdout
@@ -130,7 +132,7 @@ class Session:
     def finish(self) -> Analysis:
         """Stops capturing, reads what is left, and judges the whole; raises CaptureError when nothing was captured."""
         stopped = time.monotonic()
-        ended = self._ended.is_set()
+        self._by_itself = self._ended.is_set()
         if self._child is not None:
             self._child.stop()
         self._thread.join(PIPE_JOIN_S if self._child is None else None)
@@ -142,7 +144,7 @@ class Session:
         if self._child is not None and facts.interfaces:
             dropped = self._child.dropped()
             facts.interfaces[0].dropped = facts.interfaces[0].dropped if dropped is None else dropped
-        return self._judge(self._reader, until=self._heard_at if ended else stopped)
+        return self._judge(self._reader, until=self._heard_at if self._by_itself else stopped)
 
     def _no_capture(self) -> Exception:
         """Why there is no capture: by the child's word, else what reading the pipe met."""
@@ -154,8 +156,8 @@ class Session:
 
     @property
     def last_words(self) -> str | None:
-        """What the capturing program said when it ended by itself, as when an interface vanishes."""
-        return self._child.last_words if self._child is not None and self._ended.is_set() else None
+        """After :meth:`finish`: what the capturing program said, if it ended by itself (an interface vanishes)."""
+        return self._child.last_words if self._child is not None and self._by_itself else None
 
 
 def interface_argument(text: str) -> CaptureArgument:

@@ -44,6 +44,7 @@ def test_a_dhcp_server_that_dies(bridge: Network) -> None:
     assert "lease 10.9.0." in report
     assert "interface br0" in report
     assert not any("Traceback" in line for line in live.said)
+    assert not live.says("ended by itself")
 
 
 @pytest.mark.xdist_group("live")
@@ -76,6 +77,7 @@ def test_duration_and_filter(bridge: Network) -> None:
     live = bridge.start(bridge.host, *PCAPDX, "live", "br0", "--duration", "2", "--filter", "port 67 or port 68")
     report, said = live.communicate(timeout=30)
     assert live.returncode == 0, said
+    assert "ended by itself" not in said
     assert 'captured with the filter "port 67 or port 68"' in report
 
 

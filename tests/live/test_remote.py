@@ -156,10 +156,13 @@ def test_a_filter_cannot_leave_its_quotes(tmp_path: Path) -> None:
     tcpdump.chmod(0o755)
     hostile = 'port 67"; touch gone; $(touch gone) `touch gone` \\"$HOME'
     *_, script = remote_command(where, hostile)
+    reading, writing = os.pipe()  # open as long as ssh would be
     done = subprocess.run(
-        ["sh", "-c", script], cwd=tmp_path, capture_output=True, check=False, text=True, stdin=subprocess.DEVNULL,
+        ["sh", "-c", script], cwd=tmp_path, capture_output=True, check=False, text=True, stdin=reading,
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"},
     )  # fmt: skip
+    os.close(reading)
+    os.close(writing)
     own = "tcp and host 192.0.2.1 and port 50000 and host 192.0.2.2 and port 22"
     expected = f"({hostile}) and not (({own}) or (vlan and (({own}) or (vlan and {own}))))"
     assert done.stdout.splitlines()[-1] == expected
