@@ -271,7 +271,7 @@ def held_out_sixth_rules_of_another_guest(lab: Lab) -> None:
     lab.shows(f"!vlan && eth.src == {guest.mac} && dhcp", 3)
     lab.hides(f"vlan && eth.src == {guest.mac}")
     lab.fault("SG005", f"eth.src == {guest.mac}", mac=guest.mac)
-    for code in ("HYP001", "DHCP001", "DHCP002", "DHCP005", "VLAN019"):
+    for code in ("HYP001", "DHCP001", "DHCP002", "DHCP005", "DHCP006", "VLAN019", "VLAN022"):
         lab.consequence(code)
     lab.proof("DHCP031", f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {neighbour.mac}", mac=neighbour.mac)
 

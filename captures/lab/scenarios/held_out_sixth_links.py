@@ -122,7 +122,7 @@ def held_out_sixth_snooping_untrusted(lab: Lab) -> None:
     lab.shows(f"vlan.id == 1660 && {_DISCOVER}", 8)
     lab.shows("dhcp.option.dhcp == 2", 3)
     lab.fault("VLAN016", "dhcp.option.dhcp == 2", vlan=1660)
-    for code in ("DHCP001", "DHCP007", "DHCP022", "DHCP002"):
+    for code in ("DHCP001", "DHCP007", "DHCP008", "DHCP022", "DHCP002"):
         lab.consequence(code)
 
 
