@@ -6,6 +6,7 @@ recorded such requests count only when they come as repetitions do, one after a 
 address.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 
 from dissectors.dhcp import Dhcp, DhcpExchange
@@ -49,6 +50,9 @@ class Unanswered:
     """The capture shows frames to this client, so an answer would be in it."""
     others_served: tuple[DhcpExchange, ...]
     """Exchanges of other clients in the same VLAN that were answered, not long before this one's DISCOVERs or after."""
+    in_vain: int
+    """Clients of the same VLAN that ask in vain, this one included, since the last answer to anybody; 0 where somebody
+    was answered after this one had begun."""
 
     @property
     def first_ns(self) -> int:
@@ -64,6 +68,11 @@ class Unanswered:
     def frames(self) -> tuple[int, ...]:
         """Frames of the DISCOVERs."""
         return tuple(one.number for one in self.discovers)
+
+    @property
+    def stopped(self) -> bool:
+        """The server may as well have died: it answered others; since then two or more ask and nobody is answered."""
+        return bool(self.others_served) and self.in_vain > 1
 
     @property
     def severity(self) -> Severity:
@@ -142,9 +151,17 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 cut=cut,
                 heard=heard,
                 others_served=tuple(others),
+                in_vain=0,
             )
         )
-    return tuple(found)
+    return tuple(replace(one, in_vain=_in_company(one, found, answered.get(one.segment, []))) for one in found)
+
+
+def _in_company(one: Unanswered, every: list[Unanswered], answered: list[DhcpExchange]) -> int:
+    """How many ask in vain in one's segment since its last answer; 0 where that came after one had begun."""
+    last_ns = max((_answered_ns(other) for other in answered), default=0)
+    alike = [other for other in every if other.segment == one.segment and other.first_ns > last_ns]
+    return len(alike) if one in alike else 0
 
 
 def without_dhcp(view: View, vlan: int, segment: Segment) -> bool:
