@@ -6,6 +6,7 @@ recorded such requests count only when they come as repetitions do, one after a 
 address.
 """
 
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
@@ -154,14 +155,12 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 in_vain=0,
             )
         )
-    return tuple(replace(one, in_vain=_in_company(one, found, answered.get(one.segment, []))) for one in found)
-
-
-def _in_company(one: Unanswered, every: list[Unanswered], answered: list[DhcpExchange]) -> int:
-    """How many ask in vain in one's segment since its last answer; 0 where that came after one had begun."""
-    last_ns = max((_answered_ns(other) for other in answered), default=0)
-    alike = [other for other in every if other.segment == one.segment and other.first_ns > last_ns]
-    return len(alike) if one in alike else 0
+    last_ns = {segment: max(map(_answered_ns, every)) for segment, every in answered.items()}
+    later = [one.first_ns > last_ns.get(one.segment, 0) for one in found]
+    alike = Counter(one.segment for one, after in zip(found, later, strict=True) if after)
+    return tuple(
+        replace(one, in_vain=alike[one.segment]) if after else one for one, after in zip(found, later, strict=True)
+    )
 
 
 def without_dhcp(view: View, vlan: int, segment: Segment) -> bool:

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 
 from dissectors.arp import Arp
 from pcapdx.case import View
+from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import ParticularsWithSteps, Rule
 from pcapdx.rules.definitions.memo import once_a_view
@@ -72,7 +73,12 @@ def check_unknown(view: View) -> Iterator[Finding]:
 
 def died(view: View, one: Unanswered) -> bool:
     """Whether nobody is answered any more, and the profile gives no other reason why these clients are not."""
-    return one.stopped and not any(one in group for _, _, group in _silent_subnets(view))
+    return one.stopped and (one.segment, one.mac) not in _in_silent_subnets(view)
+
+
+@once_a_view
+def _in_silent_subnets(view: View) -> frozenset[tuple[Segment, str]]:
+    return frozenset((one.segment, one.mac) for _, _, group in _silent_subnets(view) for one in group)
 
 
 @once_a_view
