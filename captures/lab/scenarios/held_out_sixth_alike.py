@@ -72,7 +72,7 @@ def held_out_sixth_mirror_of_trunk_and_access(lab: Lab) -> None:
     lab.shows("!vlan && tcp.port == 3306", 20)
 
 
-def _moved(local: Collection[str], mac: str, when: Callable[[], float], *, here_after: bool) -> Step:
+def moved_wire(local: Collection[str], mac: str, when: Callable[[], float], *, here_after: bool) -> Step:
     """Padding at a host's NIC for a machine that comes here (or leaves) at a time that is known when all is over."""
     ours, guest = ({bytes.fromhex(one.replace(":", "")) for one in macs} for macs in (local, [mac]))
 
@@ -103,8 +103,8 @@ def held_out_sixth_migration_under_load(lab: Lab) -> None:
     time.sleep(0.5)
     moved: list[float] = []
     here, there = hosts.near_nic(), hosts.far_nic()
-    near = _moved([one for one in here.local if one != guest.mac], guest.mac, lambda: moved[0], here_after=False)
-    far = _moved(there.local, guest.mac, lambda: moved[0], here_after=True)
+    near = moved_wire([one for one in here.local if one != guest.mac], guest.mac, lambda: moved[0], here_after=False)
+    far = moved_wire(there.local, guest.mac, lambda: moved[0], here_after=True)
     recorders = (
         Recorder(name="old", point=here.point, steps=(near,)),
         Recorder(name="new", point=there.point, steps=(far, pcapng)),
