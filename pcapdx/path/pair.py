@@ -288,14 +288,20 @@ def _first_offset(rows: Array, others: Array) -> int | None:
     """The median difference of packets that are as often in the one as in the other capture; None without any.
 
     Those that are once in each tell most. What is asked again and again (ARP) could be another one of its kind; it
-    counts only where nothing else is in both.
+    counts only where nothing else is in both, and where clocks that agree would make fewer packets the same.
     """
     for most in (1, MOST_ALIKE):
         for chosen, against in ((_without_arp(rows), _without_arp(others)), (rows, others)):
             deltas = _paired(chosen, against, most)
             if len(deltas):
-                return int(np.median(deltas))
+                guess = int(np.median(deltas))
+                return guess if chosen is not rows or _alike(rows, others, guess) > _alike(rows, others, 0) else 0
     return None
+
+
+def _alike(rows: Array, others: Array, offset: int) -> int:
+    """How many packets are the same if the clocks are so far apart."""
+    return int(np.sum(_match(rows, others, offset)[0] >= 0))
 
 
 def _without_arp(rows: Array) -> Array:

@@ -65,6 +65,10 @@ OWN_EXPECTED = {
         "TLS alerts to probes that speak no TLS: we look at the port and the bytes, tshark wants a hello first",
         frozenset({(7, "tls"), (16, "tls")}),
     ),
+    "held-out-sixth-scanner-in-the-pod.pcap.gz": (
+        "as host-agent-port-probed",
+        frozenset({(422, "tls")}),
+    ),
     "held-out-third-password-closed.pcap.gz": (
         "requests that the snap length cut, recorded twice by -i any: tshark reads both copies, we one",
         frozenset((frame, "http") for frame in (26, 44, 70, 90)),

@@ -6,10 +6,11 @@ import numpy as np
 
 from dissectors.arp import Arp
 from pcapdx.case import Case, View
+from pcapdx.path.pair import is_group
 from pcapdx.rules.definitions.macs import network_id
 from pcapdx.rules.definitions.memo import once_a_path
 from pcapdx.rules.definitions.path import Fate, Leg, is_arp, is_ip, legs, mac_int, mac_of
-from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
+from pcapdx.rules.definitions.windows import BURST, DHCP_SPREAD, REPETITION, SECOND
 from pcapdx.sieve.columns import Array
 from pcapdx.vantage import Role
 
@@ -31,6 +32,22 @@ def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
             sent = leg.sent_by(mac)
             fate = leg.fate(sent & leg.expected)
             if fate.dead and enough(fate.lost) and np.any(leg.group & sent):
+                yield leg, mac, fate
+
+
+def ended_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
+    """Guests whose frames did leave their host until a moment, and from then on do not, broadcasts among them."""
+    for leg in legs(case):
+        if not leg.leaves_host:
+            continue
+        for mac in leg.own:
+            fate = leg.fate(leg.sent_by(mac) & leg.expected)
+            if not len(fate.passed) or len(fate.lost) < BURST:
+                continue
+            moments, since = fate.lost["ts_ns"], fate.passed["ts_ns"].max()
+            clean = moments.min() > since and moments.max() - moments.min() >= DHCP_SPREAD
+            others = np.sum(leg.pair.others["ts_ns"] > since + leg.pair.offset_ns + SECOND)
+            if clean and others >= BURST and np.any(is_group(fate.lost["eth_dst"])):
                 yield leg, mac, fate
 
 

@@ -24,6 +24,9 @@ from pcapdx.values import dataclass
 PRIME = 0x9E3779B97F4A7C15
 PORTS_OF_A_SCAN = 16
 """Ports of one server at which one client is refused or left waiting: no program needs so many."""
+SERVICES_OF_A_SWEEP, PORTS_OF_A_SWEEP = 16, 5
+"""Services of any servers that one client finds closed or silent, and of how many ports at least: where one port is
+blocked everywhere, it is the same at all of them."""
 TRIES_OF_A_SCAN = 2
 """Connections to each of them; who needs a service tries again."""
 
@@ -96,23 +99,48 @@ def refused(
 
 
 def _of_a_scan(view: View, tries: Tries) -> bool:
-    """One of the many ports of a server that a client tries once or twice: that it is closed is no fault."""
-    return len(tries.flows) <= TRIES_OF_A_SCAN and (tries.client, tries.server) in _scans(view)
+    """One of the many ports, of one server or more, that a client tries once or twice: a closed one is no fault."""
+    if len(tries.flows) > TRIES_OF_A_SCAN:
+        return False
+    return (tries.client, tries.server) in _scans(view) or tries.client in _sweeps(view)
 
 
 @once_a_view
 def _scans(view: View) -> frozenset[tuple[str | None, str | None]]:
     """(client, server) pairs of port scans."""
-    rows = view.flows.rows
-    failed = np.concatenate((_silent(view), _reset(view)))
-    pairs = np.zeros(len(failed), dtype=np.uint64)
-    for column in ("src3", "dst3", "src2", "dst2"):
-        pairs = pairs * np.uint64(PRIME) + rows[column][failed].astype(np.uint64)
-    services = pairs * np.uint64(PRIME) + rows["dport"][failed].astype(np.uint64)
-    _, first = np.unique(services, return_index=True)
-    _, sample, ports = np.unique(pairs[first], return_index=True, return_counts=True)
-    found = (view.flows.at(int(failed[first[one]])) for one in sample[ports >= PORTS_OF_A_SCAN].tolist())
+    failed = _failed_services(view)
+    pairs = _mixed(view.flows.rows, failed, "src3", "dst3", "src2", "dst2")
+    _, sample, ports = np.unique(pairs, return_index=True, return_counts=True)
+    found = (view.flows.at(int(failed[one])) for one in sample[ports >= PORTS_OF_A_SCAN].tolist())
     return frozenset((one.originator.ip, one.responder.ip) for one in found)
+
+
+@once_a_view
+def _sweeps(view: View) -> frozenset[str | None]:
+    """Clients that go through the ports of many servers."""
+    rows, failed = view.flows.rows, _failed_services(view)
+    clients = _mixed(rows, failed, "src3", "src2")
+    _, sample, services = np.unique(clients, return_index=True, return_counts=True)
+    _, first = np.unique(_mixed(rows, failed, "src3", "src2", "dport"), return_index=True)
+    _, ports = np.unique(clients[first], return_counts=True)  # of the same clients in the same order
+    wide = sample[(services >= SERVICES_OF_A_SWEEP) & (ports >= PORTS_OF_A_SWEEP)]
+    return frozenset(view.flows.at(int(failed[one])).originator.ip for one in wide.tolist())
+
+
+@once_a_view
+def _failed_services(view: View) -> Array:
+    """Places of flows that were refused or never answered, one of each client and service."""
+    failed = np.concatenate((_silent(view), _reset(view)))
+    _, first = np.unique(_mixed(view.flows.rows, failed, "src3", "dst3", "src2", "dst2", "dport"), return_index=True)
+    return np.asarray(failed[first])
+
+
+def _mixed(rows: Array, index: Array, *columns: str) -> Array:
+    """One number of some columns for each of these rows; equal numbers are nearly always of equal values."""
+    mixed = np.zeros(len(index), dtype=np.uint64)
+    for column in columns:
+        mixed = mixed * np.uint64(PRIME) + rows[column][index].astype(np.uint64)
+    return mixed
 
 
 def _prompt(flow: Flow) -> bool:
@@ -156,10 +184,7 @@ def _failing(view: View, index: Array, ports: Iterable[int], at_least: int) -> t
 
 def _services(rows: Array, index: Array) -> Array:
     """One number for client, service and VLAN of each of these rows; equal numbers are nearly always equal services."""
-    mixed = np.zeros(len(index), dtype=np.uint64)
-    for column in ("vlan", "dport", "src3", "dst3", "src2", "dst2"):
-        mixed = mixed * np.uint64(PRIME) + rows[column][index].astype(np.uint64)
-    return mixed
+    return _mixed(rows, index, "vlan", "dport", "src3", "dst3", "src2", "dst2")
 
 
 @once_a_view

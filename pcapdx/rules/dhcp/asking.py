@@ -6,6 +6,8 @@ recorded such requests count only when they come as repetitions do, one after a 
 address.
 """
 
+from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 from dissectors.dhcp import Dhcp, DhcpExchange
@@ -49,6 +51,9 @@ class Unanswered:
     """The capture shows frames to this client, so an answer would be in it."""
     others_served: tuple[DhcpExchange, ...]
     """Exchanges of other clients in the same VLAN that were answered, not long before this one's DISCOVERs or after."""
+    in_vain: int
+    """Clients of the same VLAN that ask in vain, this one included, since the last answer to anybody; 0 where somebody
+    was answered after this one had begun."""
 
     @property
     def first_ns(self) -> int:
@@ -64,6 +69,11 @@ class Unanswered:
     def frames(self) -> tuple[int, ...]:
         """Frames of the DISCOVERs."""
         return tuple(one.number for one in self.discovers)
+
+    @property
+    def stopped(self) -> bool:
+        """The server may as well have died: it answered others; since then two or more ask and nobody is answered."""
+        return bool(self.others_served) and self.in_vain > 1
 
     @property
     def severity(self) -> Severity:
@@ -142,9 +152,15 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 cut=cut,
                 heard=heard,
                 others_served=tuple(others),
+                in_vain=0,
             )
         )
-    return tuple(found)
+    last_ns = {segment: max(map(_answered_ns, every)) for segment, every in answered.items()}
+    later = [one.first_ns > last_ns.get(one.segment, 0) for one in found]
+    alike = Counter(one.segment for one, after in zip(found, later, strict=True) if after)
+    return tuple(
+        replace(one, in_vain=alike[one.segment]) if after else one for one, after in zip(found, later, strict=True)
+    )
 
 
 def without_dhcp(view: View, vlan: int, segment: Segment) -> bool:
