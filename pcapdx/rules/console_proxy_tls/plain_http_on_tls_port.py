@@ -26,7 +26,7 @@ Compare the setting with what listens on the console proxy, then rebuild it.
 from collections.abc import Iterator, Sequence
 
 from dissectors.console_proxy import ConsoleHandshake
-from dissectors.tls import TlsHandshake
+from dissectors.tls import Reaction, TlsHandshake
 from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
@@ -73,8 +73,12 @@ def _tls_on_clear_ports(view: View) -> Iterator[Finding]:
 
 
 def _takes_tls(view: View, server: str | None, port: int) -> bool:
-    """Whether somebody's handshake with this port came to its end: the port and the setting agree."""
-    return any(one.server == server and one.port == port and one.completed for one in view.exchanges(TlsHandshake))
+    """Whether somebody's handshake with this port came to its end, or went as far as a capture of clients' frames alone
+    can show: the port and the setting agree."""
+    return any(
+        one.server == server and one.port == port and (one.completed or one.reaction is Reaction.ACCEPTED)
+        for one in view.exchanges(TlsHandshake)
+    )
 
 
 def _in_clear(view: View, members: Sequence[TlsHandshake], known: bool) -> Finding:

@@ -6,7 +6,7 @@ an answer and runs on three seconds, and no try of the same client for the same 
 finds closed or silent is neither.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -25,7 +25,9 @@ PRIME = 0x9E3779B97F4A7C15
 PORTS_OF_A_SCAN = 16
 """Ports of one server at which one client is refused or left waiting: no program needs so many."""
 TRIES_OF_A_SCAN = 2
-"""Connections to each of them; who needs a service tries again."""
+"""Connections to each of them; who needs a service tries that one again, and not all the others as often."""
+SERVICES_OF_A_FILTER = 3
+"""Ports whose SYNs alone are in a capture: it was filtered for SYNs, whoever answered them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = Fa
             and tries.last_ns - tries.first_ns >= SYN_SPREAD
             and _waited(view, tries)
             and (even_if_worked or not tries.worked)
+            and not _syns_alone(view)
             and hears(view, tries.client_mac, tries.vlan, answer=_answer(tries))
             and not _of_a_scan(view, tries)
         ):
@@ -97,22 +100,37 @@ def refused(
 
 def _of_a_scan(view: View, tries: Tries) -> bool:
     """One of the many ports of a server that a client tries once or twice: that it is closed is no fault."""
-    return len(tries.flows) <= TRIES_OF_A_SCAN and (tries.client, tries.server) in _scans(view)
+    usual = _scans(view).get((tries.client, tries.server))
+    return usual is not None and len(tries.flows) <= max(TRIES_OF_A_SCAN, usual)
 
 
 @once_a_view
-def _scans(view: View) -> frozenset[tuple[str | None, str | None]]:
-    """(client, server) pairs of port scans."""
+def _scans(view: View) -> Mapping[tuple[str | None, str | None], int]:
+    """Of port scans, by client and server: the connections that half of the ports have at most. A scan comes again."""
     rows = view.flows.rows
     failed = np.concatenate((_silent(view), _reset(view)))
     pairs = np.zeros(len(failed), dtype=np.uint64)
     for column in ("src3", "dst3", "src2", "dst2"):
         pairs = pairs * np.uint64(PRIME) + rows[column][failed].astype(np.uint64)
     services = pairs * np.uint64(PRIME) + rows["dport"][failed].astype(np.uint64)
-    _, first = np.unique(services, return_index=True)
-    _, sample, ports = np.unique(pairs[first], return_index=True, return_counts=True)
-    found = (view.flows.at(int(failed[first[one]])) for one in sample[ports >= PORTS_OF_A_SCAN].tolist())
-    return frozenset((one.originator.ip, one.responder.ip) for one in found)
+    _, first, tries = np.unique(services, return_index=True, return_counts=True)
+    numbers, sample, ports = np.unique(pairs[first], return_index=True, return_counts=True)
+    found: dict[tuple[str | None, str | None], int] = {}
+    for number, one in zip(numbers[ports >= PORTS_OF_A_SCAN], sample[ports >= PORTS_OF_A_SCAN].tolist(), strict=True):
+        flow = view.flows.at(int(failed[first[one]]))
+        found[flow.originator.ip, flow.responder.ip] = int(np.median(tries[pairs[first] == number]))
+    return found
+
+
+@once_a_view
+def _syns_alone(view: View) -> bool:
+    """Whether SYNs are all that is here, for several services or none of them repeated: the filter took nothing else.
+
+    Who gets no answer repeats its SYN after a second.
+    """
+    syns = view.flows.originator("syn")
+    ports = len(np.unique(view.flows.rows["dport"][_silent(view)]))
+    return int(syns.sum()) == view.frames and (ports >= SERVICES_OF_A_FILTER or int(syns.max(initial=0)) <= 1)
 
 
 def _prompt(flow: Flow) -> bool:
