@@ -16,8 +16,9 @@ version, as with an old console proxy and a new browser; something else sits on 
 
 What else it could be
 ---------------------
-A scanner with odd ciphers: a client that later gets through is not counted. A balancer that takes TLS off and is not
-meant to be spoken to like this. A server that is no known console proxy is only remarked.
+A scanner with odd ciphers: a client that later gets through is not counted, and where others get through it is a
+remark. A balancer that takes TLS off and is not meant to be spoken to like this. A server that is no known console
+proxy is only remarked.
 
 Next steps
 ----------
@@ -85,14 +86,15 @@ def _why(shake: ConsoleHandshake) -> str | None:
 def _severity(
     failed: Sequence[tuple[ConsoleHandshake, str]], shakes: Sequence[ConsoleHandshake], known: bool
 ) -> Severity:
-    """An error where nobody gets through, more than once; a remark about a server that is no known console proxy."""
-    if not known:
-        return Severity.INFO
+    """An error where nobody gets through, more than once; a remark where others do, or about a server that is no known
+    console proxy."""
     hand = failed[0][0].handshake
     others = any(
         (one.handshake.server, one.handshake.port) == (hand.server, hand.port) and _gets_through(one) for one in shakes
     )
-    return Severity.WARNING if others or len(failed) == 1 else Severity.ERROR
+    if others or not known:
+        return Severity.INFO
+    return Severity.WARNING if len(failed) == 1 else Severity.ERROR
 
 
 def _finding(view: View, failed: Sequence[tuple[ConsoleHandshake, str]], severity: Severity) -> Finding:

@@ -130,7 +130,8 @@ def _syns_alone(view: View) -> bool:
     """
     syns = view.flows.originator("syn")
     ports = len(np.unique(view.flows.rows["dport"][_silent(view)]))
-    return int(syns.sum()) == view.frames and (ports >= SERVICES_OF_A_FILTER or int(syns.max(initial=0)) <= 1)
+    alone = int(syns.sum()) == view.frames - view.counters["ip_twins"]
+    return alone and (ports >= SERVICES_OF_A_FILTER or int(syns.max(initial=0)) <= 1)
 
 
 def _prompt(flow: Flow) -> bool:
