@@ -1,7 +1,13 @@
 """Healthy networks whose addresses, leases and tags look like a fault to whoever sees a part of them."""
 
+import socket
 import time
 from pathlib import Path
+
+from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 
 from captures.lab import middlebox
 from captures.lab.along import TwoHosts
@@ -20,10 +26,21 @@ from captures.lab.services import password
 from captures.lab.stage import Stage, Trunk, at_tap
 
 
+def _rom(mac: str, xid: int, kind: str, *more: tuple[str, object]) -> Packet:
+    """What a boot ROM asks, with the broadcast flag set."""
+    own = bytes.fromhex(mac.replace(":", ""))
+    pxe = (("vendor_class_id", "PXEClient:Arch:00000:UNDI:002001"), ("param_req_list", [1, 3, 43, 54, 60, 66, 67]))
+    options = [("message-type", kind), *more, *pxe, (93, b"\0\0"), (94, b"\x01\x02\x01"), (97, bytes(17)), "end"]
+    asked = BOOTP(chaddr=own, xid=xid, flags=0x8000) / DHCP(options=options)
+    to_all = Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255")
+    return to_all / UDP(sport=68, dport=67) / asked
+
+
 @scenario
 def innocent_boot_server(lab: Lab) -> None:
     """A boot server (dnsmasq as proxyDHCP) tells clients that boot from the network which file to load, and gives no
-    address: that comes from the router, as it should. Two such boots. Recorded on the bridge. Healthy."""
+    address: that comes from the router, as it should. Two such boots, whose requests are made by hand as no boot ROM
+    runs here. Recorded on the bridge. Healthy."""
     stage = Stage(lab, GuestNetwork(cidr="10.121.0.0/24", gateway="10.121.0.1", number=0x321), first_tap=3)
     guest = stage.guest(0x16, "pxe-1", ip="10.121.0.57")
     boot = Machine(stage.host, stage.bridge, stage.network.mac(0x30), "boot")
@@ -37,10 +54,15 @@ def innocent_boot_server(lab: Lab) -> None:
     )
     boot.ns.spawn("dnsmasq", "-k", "-u", "root", "-x", f"{folder}/pid", "-C", str(conf))
     time.sleep(1)
-    rom = ("-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000", "-O", "vendor", "-O", "tftp", "-O", "bootfile")
-    with lab.record(*stage.at_bridge, told=False, linger=4):
-        for _ in range(2):
-            guest.stop(guest.udhcpc(options=rom))
+    with guest.ns.inside():
+        wire_end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        wire_end.bind(("eth0", 0))
+    with lab.record(*stage.at_bridge, told=False, linger=2), wire_end:
+        for xid in (0x5A01, 0x5A02):
+            wire_end.send(bytes(_rom(guest.mac, xid, "discover")))
+            time.sleep(2)
+            took = (("server_id", "10.121.0.1"), ("requested_addr", "10.121.0.57"))
+            wire_end.send(bytes(_rom(guest.mac, xid, "request", *took)))
             time.sleep(2)
     lab.shows("dhcp.option.dhcp == 2 && ip.src == 10.121.0.9 && dhcp.ip.your == 0.0.0.0", 2)
     lab.shows("dhcp.option.dhcp == 5 && ip.src == 10.121.0.1", 2)
