@@ -26,8 +26,6 @@ PORTS_OF_A_SCAN = 16
 """Ports of one server at which one client is refused or left waiting: no program needs so many."""
 TRIES_OF_A_SCAN = 2
 """Connections to each of them; who needs a service tries that one again, and not all the others as often."""
-SERVICES_OF_A_FILTER = 3
-"""Ports whose SYNs alone are in a capture: it was filtered for SYNs, whoever answered them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,7 @@ def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = Fa
             and tries.last_ns - tries.first_ns >= SYN_SPREAD
             and _waited(view, tries)
             and (even_if_worked or not tries.worked)
-            and not _syns_alone(view)
+            and not _filtered(view, tries)
             and hears(view, tries.client_mac, tries.vlan, answer=_answer(tries))
             and not _of_a_scan(view, tries)
         ):
@@ -122,16 +120,15 @@ def _scans(view: View) -> Mapping[tuple[str | None, str | None], int]:
     return found
 
 
+def _filtered(view: View, tries: Tries) -> bool:
+    """Whether SYNs are all that is here and none of these was repeated, as it is after a second without an answer."""
+    return _syns_alone(view) and all(one.originator.syn <= 1 for one in tries.flows)
+
+
 @once_a_view
 def _syns_alone(view: View) -> bool:
-    """Whether SYNs are all that is here, for several services or none of them repeated: the filter took nothing else.
-
-    Who gets no answer repeats its SYN after a second.
-    """
-    syns = view.flows.originator("syn")
-    ports = len(np.unique(view.flows.rows["dport"][_silent(view)]))
-    alone = int(syns.sum()) == view.frames - view.counters["ip_twins"]
-    return alone and (ports >= SERVICES_OF_A_FILTER or int(syns.max(initial=0)) <= 1)
+    """Whether the filter may have taken nothing else."""
+    return int(view.flows.originator("syn").sum()) == view.frames - view.counters["ip_twins"]
 
 
 def _prompt(flow: Flow) -> bool:
