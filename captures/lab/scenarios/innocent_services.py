@@ -11,7 +11,8 @@ from captures.lab.post import between, only, shifted, wire
 from captures.lab.public import DOMAIN, Public
 from captures.lab.scenario import Lab, scenario
 from captures.lab.services.certificates import authority
-from captures.lab.stage import Trunk
+from captures.lab.services.metadata import Metadata, keys
+from captures.lab.stage import Stage, Trunk, at_tap
 
 _SINK = "import socket,sys\ns = socket.create_server(('', int(sys.argv[1])))\nwhile True: c, _ = s.accept(); c.recv(99)"
 _SCAN = """
@@ -163,3 +164,21 @@ def innocent_pings_without_their_tags(lab: Lab) -> None:
     lab.shows("vlan && icmp.type == 8", 5)
     lab.shows("!vlan && icmp.type == 0", 5)
     lab.info("VLAN004")
+
+
+@scenario
+def innocent_head_of_user_data(lab: Lab) -> None:
+    """A script in a guest asks the router for the head of its user-data alone (curl -I), by HTTP/1.0: the server tells
+    the length, sends no body, and closes. Then it fetches the whole. Healthy."""
+    stage = Stage(lab, GuestNetwork(cidr="10.133.0.0/24", gateway="10.133.0.1", number=0x335), first_tap=6)
+    guest = stage.guest(0x19, "app-9", ip="10.133.0.21")
+    stage.serve()
+    data = Metadata(stage.router)
+    data.add("10.133.0.21", keys(9, "10.133.0.21", "app-9", None), "#cloud-config\n" + "# a comment\n" * 90)
+    data.serve()
+    with lab.record(*at_tap(guest), linger=2):
+        guest.dhclient()
+        for options in (("-I",), ()):
+            guest.ns.run("curl", "-s", "-0", *options, "http://10.133.0.1/latest/user-data")
+    lab.shows("http.request.method == HEAD", 1)
+    lab.shows("http.content_length > 0 && http.response.code == 200", 2)
