@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from pcapdx.path.admission import GROUP_BIT, UNKNOWN, UNTOLD, YES, admitted
-from pcapdx.path.trail import ARP, TCP, Trail, in_sample
+from pcapdx.path.trail import ARP, TCP, UDP, Trail, in_sample
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
@@ -28,6 +28,10 @@ MOST_ALIKE = 8
 """Packets alike that are paired in the order of their times, where nothing is there once."""
 LARGE_FRAME = 1522
 """Longer frames are of a jumbo network, or the kernel's own before it cuts or after it joins segments (GSO, GRO)."""
+IPV6 = 1 << 62
+"""From here on an address of a row is the hash of an IPv6 address."""
+TUNNEL_BYTES = 50
+"""What VXLAN puts before a frame."""
 LINK_LOCAL = (0x0180C2, 0x01000C)
 """Groups that no switch passes on (IEEE 802.1Q, 8.6.3; Cisco's own)."""
 
@@ -46,6 +50,19 @@ class Clock:
     """Packets that are in both."""
     spread_ns: int
     """From the 5th to the 95th percentile of the differences: queues, or a clock that was set."""
+
+
+def _hashed_bytes(rows: Array) -> Array:
+    """How much of each frame has to be there for its fingerprint, with one tag at least."""
+    tags = 4 * np.maximum(1, ((rows["vlan"] > 0) | (rows["priority"] == 1)) * 1 + (rows["inner_vlan"] >= 0))
+    network = np.select([rows["src"] < 0, rows["src"] >= IPV6], [0, 40], 20)
+    payload = np.minimum(rows["payload"], 16)
+    tcp = np.where(rows["payload"] > 0, 32 + np.minimum(rows["payload"], 8), 20)
+    transport = np.select(
+        [rows["src"] < 0, rows["protocol"] == TCP, rows["protocol"] == UDP], [28, tcp, 8 + payload], payload
+    )
+    whole: Array = 14 + tags + network + transport
+    return whole
 
 
 class Pair:
@@ -172,7 +189,17 @@ class Pair:
         if np.any((self.others["protocol"] == TCP) & (self.others["wire_bytes"] > LARGE_FRAME)):
             judged &= ~data
         judged &= ~(data & (rows["wire_bytes"] > LARGE_FRAME))
-        return judged
+        return judged & self._recognizable
+
+    @cached_property
+    def _recognizable(self) -> Array:
+        """Rows whose fingerprint is of the same bytes in both captures, however short these were cut (a mask)."""
+        cuts = [one.cut_at for one in (self.near, self.far) if one.cut_at is not None]
+        if not cuts:
+            return np.ones(len(self.rows), np.bool_)
+        tunnelled = np.any(self.rows["vni"] >= 0) or np.any(self.others["vni"] >= 0)
+        recognizable: Array = _hashed_bytes(self.rows) + (TUNNEL_BYTES if tunnelled else 0) <= min(cuts)
+        return recognizable
 
     @cached_property
     def lost(self) -> Array:
