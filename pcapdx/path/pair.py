@@ -28,6 +28,8 @@ MOST_ALIKE = 8
 """Packets alike that are paired in the order of their times, where nothing is there once."""
 LARGE_FRAME = 1522
 """Longer frames are of a jumbo network, or the kernel's own before it cuts or after it joins segments (GSO, GRO)."""
+TALK = 5
+"""Unicast frames of IP in a capture, from which on some ARP is to be expected in it."""
 IPV6 = 1 << 62
 """From here on an address of a row is the hash of an IPv6 address."""
 TUNNEL_BYTES = 50
@@ -208,21 +210,34 @@ class Pair:
         return lost
 
     @cached_property
+    def _seems_filtered(self) -> bool:
+        """Classic pcap tells no filter. Where machines speak IP to each other and nobody asks by ARP, there was one."""
+        speaks = (self.others["src"] >= 0) & (self.others["src"] < IPV6)
+        talk = np.sum(speaks & ~is_group(self.others["eth_dst"]))
+        return bool(talk >= TALK and not np.any(self.others["protocol"] == ARP))
+
+    @cached_property
+    def _heard(self) -> Array:
+        """Rows of a kind that was heard at the far point, and for all or for one as any there (a mask)."""
+        kinds = np.unique(self.others["protocol"] * 65536 + self.others["service"])
+        alike = np.isin(is_group(self.rows["eth_dst"]), is_group(self.others["eth_dst"]))
+        heard: Array = np.isin(self.rows["protocol"] * 65536 + self.rows["service"], kinds) & alike
+        return heard
+
+    @cached_property
     def admitted(self) -> Array:
         """Rows that the far capture's filter lets pass (a mask).
 
         Where the filter, or what it does to a row, is not known, kinds pass that were heard there.
         """
-        rows, others = self.rows, self.others
+        rows = self.rows
         if not any(self._filters):
-            return np.ones(len(rows), np.bool_)
+            return self._heard if self._seems_filtered else np.ones(len(rows), np.bool_)
         tags = np.where(rows["inner_vlan"] >= 0, 2, np.where((rows["vlan"] > 0) | (rows["priority"] == 1), 1, 0))
         if self._tags_there is not None:
             tags = np.full(len(rows), self._tags_there)
         verdict = admitted(self._filters, rows, tags)
-        kinds = np.unique(others["protocol"] * 65536 + others["service"])
-        heard = np.isin(rows["protocol"] * 65536 + rows["service"], kinds)
-        passes: Array = (verdict == YES) | ((verdict == UNKNOWN) & heard)
+        passes: Array = (verdict == YES) | ((verdict == UNKNOWN) & self._heard)
         return passes
 
     @cached_property
