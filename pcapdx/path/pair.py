@@ -217,7 +217,7 @@ class Pair:
         return bool(talk >= TALK and not np.any(self.others["protocol"] == ARP))
 
     @cached_property
-    def _heard(self) -> Array:
+    def heard(self) -> Array:
         """Rows of a kind that was heard at the far point, and for all or for one as any there (a mask)."""
         kinds = np.unique(self.others["protocol"] * 65536 + self.others["service"])
         alike = np.isin(is_group(self.rows["eth_dst"]), is_group(self.others["eth_dst"]))
@@ -232,12 +232,12 @@ class Pair:
         """
         rows = self.rows
         if not any(self._filters):
-            return self._heard if self._seems_filtered else np.ones(len(rows), np.bool_)
+            return self.heard if self._seems_filtered else np.ones(len(rows), np.bool_)
         tags = np.where(rows["inner_vlan"] >= 0, 2, np.where((rows["vlan"] > 0) | (rows["priority"] == 1), 1, 0))
         if self._tags_there is not None:
             tags = np.full(len(rows), self._tags_there)
         verdict = admitted(self._filters, rows, tags)
-        passes: Array = (verdict == YES) | ((verdict == UNKNOWN) & self._heard)
+        passes: Array = (verdict == YES) | ((verdict == UNKNOWN) & self.heard)
         return passes
 
     @cached_property
