@@ -11,6 +11,7 @@ from scapy.packet import Packet
 
 from captures.lab import middlebox
 from captures.lab.along import TwoHosts
+from captures.lab.artefacts import blanked
 from captures.lab.cloud import GuestNetwork, Host, Machine
 from captures.lab.guest import Guest
 from captures.lab.keepalived import keepalived
@@ -215,3 +216,17 @@ def innocent_units_of_a_customer(lab: Lab) -> None:
         speak(here.host.ns, "eth1", (unit(5), unit(10, 10)), 5)
     lab.shows("stp.pvst.origvlan == 5 && vlan.id == 88", 4)
     lab.shows("stp.pvst.origvlan == 10 && vlan.id == 88 && vlan.id == 10", 4)
+
+
+@scenario
+def innocent_payload_blanked(lab: Lab) -> None:
+    """A guest boots, is served and pings its gateway. Before the capture was handed on, all that follows the first 70
+    bytes of each frame was overwritten with zeros, a client's MAC inside DHCP with it. Healthy."""
+    stage = Stage(lab, GuestNetwork(cidr="10.135.0.0/24", gateway="10.135.0.1", number=0x337), first_tap=4)
+    guest = stage.guest(0x18, "etl-2", ip="10.135.0.58")
+    stage.serve()
+    with lab.record(*at_tap(guest), steps=(blanked(70),), linger=4):
+        guest.dhclient()
+        guest.ns.run("ping", "-qc", "3", stage.network.gateway)
+    lab.shows("udp.dstport == 67", 2)
+    lab.shows("icmp.type == 0", 3)

@@ -37,7 +37,8 @@ def innocent_legs_of_one_host(lab: Lab) -> None:
 @scenario
 def innocent_gateway_of_two_tenants(lab: Lab) -> None:
     """A fabric's gateway has one MAC in every VLAN (an anycast gateway), and two tenants chose the same addresses: it
-    is 192.168.0.1 for both. Their guests ping it. Recorded at the NIC of their host. Healthy."""
+    is 192.168.0.1 for both. It announces itself in all VLANs at once, and their guests ping it. Recorded at the NIC of
+    their host. Healthy."""
     trunk = Trunk(lab)
     here, there = (trunk.host(name, "eth1", "trunks=0,1021,1022") for name in ("kvm1", "kvm2"))
     guests = []
@@ -51,6 +52,9 @@ def innocent_gateway_of_two_tenants(lab: Lab) -> None:
     macs = [guest.mac for guest, _ in guests]
     with lab.record(*here.at_nic, told=False, steps=(wire(macs),), linger=1):
         for _ in range(4):
+            for _, gateway in guests:
+                gateway.ns.spawn("arping", "-Aqc", "1", "-I", "eth0", "192.168.0.1")
+            time.sleep(1)
             for guest, gateway in guests:
                 gateway.ns.run("ip", "neigh", "flush", "all")
                 guest.ns.run("ping", "-qc", "2", "-i", "0.4", "192.168.0.1")

@@ -31,6 +31,7 @@ from dissectors.arp import Arp
 from pcapdx.case import Repeat, View
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.macs import is_group
 from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.vantage import Role
@@ -115,9 +116,12 @@ def _heartbeat(view: View, repeat: Repeat) -> bool:
 
 
 def _announces(view: View, repeats: Sequence[Repeat]) -> bool:
-    """Whether all are gratuitous ARP of one machine: bonds, balancers and routers may announce ten times a second."""
-    gratuitous = {one.number for one in view.messages(Arp) if one.message.gratuitous}
-    return all(set(one.frames) & gratuitous for one in repeats)
+    """Whether one machine announces itself by ARP: bonds, balancers and routers may do so ten times a second.
+
+    Of many announcements some are read; whoever floods asks for others, too.
+    """
+    own = [one for one in view.messages(Arp) if one.frame.eth_src == repeats[0].mac and is_group(one.frame.eth_dst)]
+    return len({one.mac for one in repeats}) == 1 and bool(own) and all(one.message.gratuitous for one in own)
 
 
 def _storm(view: View) -> str:

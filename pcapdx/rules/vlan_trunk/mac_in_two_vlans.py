@@ -15,15 +15,14 @@ A guest that bridges its two NICs; a patch lead between access ports of two VLAN
 What else it could be
 ---------------------
 Routers, firewalls and hosts have one MAC in many VLANs, with another address in each or the same link-local one; they
-are left out. So is a gateway that has one MAC and one address for two tenants, each of whom speaks to it, and a machine
-that was moved from one VLAN to the other.
+are left out. So is a gateway that has one MAC and one address for two tenants, and a machine that was moved from one
+VLAN to the other.
 
 Next steps
 ----------
 Ask the switch on which ports it learned the MAC.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -34,7 +33,7 @@ from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.observable import tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite
-from pcapdx.rules.vlan_trunk.vlan_leak import names
+from pcapdx.rules.vlan_trunk.vlan_leak import crossing, names
 from pcapdx.vantage import Role
 
 LINK_LOCAL = ("fe80:", "169.254.")
@@ -48,8 +47,6 @@ def check(view: View) -> Iterator[Finding]:
     talkers = {
         (one.mac, one.vlan): one for one in view.talkers if one.vlan and one.vni is None and one.sent >= REPETITION
     }
-    legs = Counter(mac for mac, _ in talkers)
-    alone = sum(count > 1 for count in legs.values()) == 1
     owners: dict[tuple[str, str], list[Binding]] = {}
     for one in view.bindings:
         if (one.mac, one.vlan) in talkers and one.vni is None and not one.ip.startswith(LINK_LOCAL):
@@ -58,7 +55,7 @@ def check(view: View) -> Iterator[Finding]:
     for (mac, ip), bindings in owners.items():
         for here, there in pairwise(bindings):
             pair = talkers[mac, here.vlan], talkers[mac, there.vlan]
-            if alone and all(one.received for one in pair):
+            if len(crossing(view, here.vlan, there.vlan)) == 1:
                 continue  # a gateway with one MAC, for two tenants with one plan: where VLANs are joined, others cross
             if mac not in told and here.vlan != there.vlan and _one_machine(*pair):
                 told.add(mac)
