@@ -10,6 +10,7 @@ from captures.lab.management import Management, connects
 from captures.lab.post import between, only, shifted, wire
 from captures.lab.public import DOMAIN, Public
 from captures.lab.scenario import Lab, scenario
+from captures.lab.services import password
 from captures.lab.services.certificates import authority
 from captures.lab.services.metadata import Metadata, keys
 from captures.lab.stage import Stage, Trunk, at_tap
@@ -182,3 +183,36 @@ def innocent_head_of_user_data(lab: Lab) -> None:
             guest.ns.run("curl", "-s", "-0", *options, "http://10.133.0.1/latest/user-data")
     lab.shows("http.request.method == HEAD", 1)
     lab.shows("http.content_length > 0 && http.response.code == 200", 2)
+
+
+@scenario
+def innocent_answers_by_the_other_member(lab: Lab) -> None:
+    """A console works, name and all. Recorded at one member of the bond by which the browser's site is connected: what
+    is sent to the browser's network takes the other member, but for the ARP. Healthy."""
+    public = _console(lab, "203.0.113.134")
+    with lab.record(*public.at_browser, told=False, steps=(only("arp or src host 198.51.100.77"),), linger=6):
+        for _ in range(3):
+            public.page()
+            time.sleep(1)
+    lab.shows("dns.flags.response == 0", 3)
+    lab.hides("dns.flags.response == 1")
+
+
+@scenario
+def innocent_password_with_a_poor_recorder(lab: Lab) -> None:
+    """A guest boots after a password reset, gets its password and acknowledges it. The recorder was overloaded
+    and lost acknowledgements and some of what came from the router: the end of each connection is there, its
+    beginning and the answer are not.
+    Healthy."""
+    stage = Stage(lab, GuestNetwork(cidr="10.136.0.0/24", gateway="10.136.0.1", number=0x338), first_tap=7)
+    guest = stage.guest(0x21, "crm-2", ip="10.136.0.21")
+    stage.serve()
+    secret = "Zx9-lab-secret-62"
+    lab.secret(secret)
+    password.start(stage.router, {"10.136.0.21": secret}, "G4")
+    lost = only("not (tcp port 8080 and (tcp[tcpflags] = tcp-ack or (src port 8080 and tcp[tcpflags] & 10 != 0)))")
+    with lab.record(*at_tap(guest), steps=(lost,), linger=2):
+        guest.dhclient()
+        guest.reset_password(guest.lease().server)
+    lab.shows("tcp.srcport == 8080 && tcp.flags.fin == 1", 2)
+    lab.hides("tcp.srcport == 8080 && (tcp.len > 0 || tcp.flags.syn == 1)")

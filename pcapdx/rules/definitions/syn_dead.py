@@ -138,8 +138,13 @@ def _prompt(flow: Flow) -> bool:
 
 @once_a_view
 def _silent(view: View) -> Array:
-    """Places of the TCP flows that began here and have nothing at all from the responder."""
-    return np.flatnonzero(_began(view) & (view.flows.responder("packets") == 0) & (view.flows.originator("syn") > 0))
+    """Places of the TCP flows that began here and have nothing at all from the responder.
+
+    Who sends anything but SYNs was answered, by a way that is not in the capture: the other member of a bond, say.
+    """
+    syns = view.flows.originator("syn")
+    alone = (syns > 0) & (view.flows.originator("packets") == syns)
+    return np.flatnonzero(_began(view) & (view.flows.responder("packets") == 0) & alone)
 
 
 @once_a_view

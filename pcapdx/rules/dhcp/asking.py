@@ -125,7 +125,8 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
         heard = hears(view, mac, vlan, vni, answer=DHCP_ANSWERED)
         # one or two at a restart of dnsmasq are noise, so a few count only with a sight of the other direction
         cut = any(one.message.type_unknown for one in discovers)
-        if not (enough or (since is None and heard and len(waited) > 1)):
+        repeated = len(waited) > 1 and waited[-1].ts_ns - waited[0].ts_ns >= PAUSE
+        if not (enough or (since is None and heard and repeated)):
             continue
         if cut and not heard and not _in_vain(view, mac, segment, waited):
             continue
