@@ -72,6 +72,7 @@ def innocent_path_of_arp_alone(lab: Lab) -> None:
         guest.dhclient()
         for _ in range(4):
             guest.ns.run("ip", "neigh", "flush", "all")
+            guest.ns.run("ping", "-qc", "2", "-i", "0.3", hosts.network.gateway)
             guest.ns.run("sh", "-c", f"for n in 1 2 3; do echo a line | socat - UDP:{hosts.network.ip(61)}:514; done")
             time.sleep(0.5)
     lab.shows("vlan && arp", 8)

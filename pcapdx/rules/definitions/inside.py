@@ -6,6 +6,7 @@ import numpy as np
 
 from dissectors.arp import Arp
 from pcapdx.case import Case, View
+from pcapdx.path.trail import TCP, UDP
 from pcapdx.rules.definitions.macs import network_id
 from pcapdx.rules.definitions.memo import once_a_path
 from pcapdx.rules.definitions.path import Fate, Leg, is_arp, is_ip, legs, mac_int, mac_of
@@ -30,8 +31,15 @@ def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
         for mac in leg.own:
             sent = leg.sent_by(mac)
             fate = leg.fate(sent & leg.expected)
-            if fate.dead and enough(fate.lost) and np.any(leg.group & sent):
+            if fate.dead and enough(fate.lost) and np.any(leg.group & sent) and not _answered(leg, mac):
                 yield leg, mac, fate
+
+
+def _answered(leg: Leg, mac: int) -> bool:
+    """Whether answers to what it asked come in by that NIC: then the requests went out, and a filter hides them."""
+    rows = leg.rows
+    asked_here = np.isin(rows["protocol"], (TCP, UDP)) & (rows["asks"] == 0)
+    return bool(np.any((rows["eth_dst"] == mac) & asked_here & (leg.pair.there >= 0)))
 
 
 def arp_passes(case: Case, leg: Leg, fate: Fate) -> bool:

@@ -99,7 +99,7 @@ def refused(
 def _of_a_scan(view: View, tries: Tries) -> bool:
     """One of the many ports of a server that a client tries once or twice: that it is closed is no fault."""
     usual = _scans(view).get((tries.client, tries.server))
-    return usual is not None and len(tries.flows) <= max(TRIES_OF_A_SCAN, usual)
+    return usual is not None and len(tries.flows) <= max(TRIES_OF_A_SCAN, usual + 1)
 
 
 @once_a_view
@@ -128,7 +128,7 @@ def _filtered(view: View, tries: Tries) -> bool:
 @once_a_view
 def _syns_alone(view: View) -> bool:
     """Whether the filter may have taken nothing else."""
-    return int(view.flows.originator("syn").sum()) == view.frames - view.counters["ip_twins"]
+    return int(view.flows.originator("syn").sum()) == view.frames - view.counters["same_vlan_twins"]
 
 
 def _prompt(flow: Flow) -> bool:
