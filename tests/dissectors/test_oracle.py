@@ -81,6 +81,18 @@ OWN_EXPECTED = {
         "a client's port 34980, which tshark takes for EtherCAT's",
         frozenset({*((frame, "tls") for frame in (24, 26, 28, 29)), (26, "certificates")}),
     ),
+    "innocent-console-of-clients-alone.pcap": (
+        "TLS sent to port 80: we look at the bytes, tshark at the port",
+        frozenset({(18, "tls")}),
+    ),
+    "innocent-password-at-two-places.pcap": (
+        "recorded without and with a tag: tshark takes the later copy for sent again, we read both",
+        frozenset({(20, "http"), (44, "http")}),
+    ),
+    "innocent-payload-blanked.pcap": (
+        "options of zeros, the cookie among them: tshark shows the first as padding",
+        frozenset({(2, "dhcp"), (4, "dhcp")}),
+    ),
 }
 
 CUT_LINES = {"held-out-fifth-any-on-a-busy-host.pcap.zst"}

@@ -22,7 +22,6 @@ from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import filter_admits, hears
 from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES, SECOND
 from pcapdx.values import dataclass
-from pcapdx.vantage import Role
 
 STILL_ALIVE = 60 * SECOND
 """A server that answered somebody so shortly before is taken to be there still; longer ago, it may have died."""
@@ -136,7 +135,8 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
         heard = hears(view, mac, vlan, vni, answer=DHCP_ANSWERED)
         # one or two at a restart of dnsmasq are noise, so a few count only with a sight of the other direction
         cut = any(one.message.type_unknown for one in discovers)
-        if not (enough or (since is None and heard and len(waited) > 1)):
+        repeated = len(waited) > 1 and waited[-1].ts_ns - waited[0].ts_ns >= PAUSE
+        if not (enough or (since is None and heard and repeated)):
             continue
         if cut and not heard and not _in_vain(view, mac, segment, waited):
             continue
@@ -166,12 +166,13 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
 def without_dhcp(view: View, vlan: int, segment: Segment) -> bool:
     """Whether the profile says that CloudStack serves no DHCP here: a network of type L2.
 
-    It is known by its VLAN; where frames have no tag (a bridge, a tap), by the addresses used beside the client.
+    It is known by its VLAN; where frames have no tag (a bridge, a tap, all interfaces at once), by the addresses
+    used beside the client.
     """
     planned = [one for one in view.site.network if one.type == "l2"]
     if not planned:
         return False
-    if vlan or view.vantage.role is Role.ANY:
+    if vlan:
         return any(one.vlan == vlan for one in planned)
     used = (view.site.network_of(one.ip) for one in view.bindings if one.segment == segment)
     networks = [one for one in used if one is not None]

@@ -19,8 +19,8 @@ VRRP does not pass; an office router plugged in.
 What else it could be
 ---------------------
 Copies of one answer through a relay; a router that was replaced (the server changes once); one machine that serves two
-ranges of a shared network; servers of two networks in a capture of all interfaces that has no tags, where no client
-asked both. None of these is reported.
+ranges of a shared network; a boot server, which gives no address (proxyDHCP); servers of two networks in a capture of
+all interfaces that has no tags, where no client asked both. None of these is reported.
 
 Next steps
 ----------
@@ -44,6 +44,7 @@ from pcapdx.values import dataclass
 
 TURNS_WITHIN = 600 * SECOND
 FAILOVER = 10 * SECOND
+BOOT = "PXEClient"
 BOTH = {DhcpType.OFFER, DhcpType.ACK}
 """Who sends both through one exchange is no router in the moment of handing over."""
 
@@ -83,7 +84,7 @@ def _servers(view: View) -> tuple[tuple[Machine, tuple[Seen[Dhcp], ...], tuple[S
     domains: dict[Machine, list[Seen[Dhcp]]] = {}
     for exchange in view.exchanges(DhcpExchange):
         for one in (*exchange.offers, *exchange.acks):
-            if not one.message.relayed and one.message.type in (DhcpType.OFFER, DhcpType.ACK):
+            if one.message.type in BOTH and not (one.message.relayed or _of_boot_server(one.message)):
                 domain = domain_of(view, exchange.segment, one.frame.eth_src)
                 domains.setdefault(domain, []).append(one)
     found = []
@@ -119,6 +120,11 @@ def _turned_servers(view: View) -> Iterator[tuple[int, tuple[Server, ...]]]:
             ):
                 yield segment[0], servers
                 break
+
+
+def _of_boot_server(answer: Dhcp) -> bool:
+    """Names a boot file beside the network's DHCP server and gives no address (PXE 2.1, 2.4.1: proxyDHCP)."""
+    return answer.yiaddr is None and (answer.vendor_class or "").startswith(BOOT)
 
 
 def _same_request(answers: Sequence[Seen[Dhcp]]) -> bool:
