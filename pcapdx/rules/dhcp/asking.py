@@ -7,13 +7,14 @@ address.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
-from pcapdx.frame import Segment
+from pcapdx.frame import Segment, segment_of
 from pcapdx.model import Confidence, Severity
 from pcapdx.path.admission import NO, packet
 from pcapdx.path.trail import UDP
@@ -27,6 +28,7 @@ STILL_ALIVE = 60 * SECOND
 """A server that answered somebody so shortly before is taken to be there still; longer ago, it may have died."""
 DHCP_ANSWERED = packet(UDP, sport=67, dport=68)
 """What every answer looks like."""
+DOMAIN = 53
 PAUSE = 2 * SECOND
 """Clients repeat after three or four seconds; they answer an OFFER at once."""
 NO_LEASE = ("0.0.0.0", "169.254.", "fe80:")
@@ -52,7 +54,7 @@ class Unanswered:
     """Exchanges of other clients in the same VLAN that were answered, not long before this one's DISCOVERs or after."""
     in_vain: int
     """Clients of the same VLAN that ask in vain, this one included, since the last answer to anybody; 0 where somebody
-    was answered after this one had begun."""
+    was answered after this one had begun, be it a name that was asked for."""
 
     @property
     def first_ns(self) -> int:
@@ -155,12 +157,27 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 in_vain=0,
             )
         )
-    last_ns = {segment: max(map(_answered_ns, every)) for segment, every in answered.items()}
+    last_ns = {segment: _alive_ns(view, segment, every) for segment, every in answered.items()}
     later = [one.first_ns > last_ns.get(one.segment, 0) for one in found]
     alike = Counter(one.segment for one, after in zip(found, later, strict=True) if after)
     return tuple(
         replace(one, in_vain=alike[one.segment]) if after else one for one, after in zip(found, later, strict=True)
     )
+
+
+def _alive_ns(view: View, segment: Segment, served: Sequence[DhcpExchange]) -> int:
+    """When servers that had answered were last heard to serve: addresses, or names.
+
+    CloudStack's router serves both by one dnsmasq (CsDhcp.py): while it answers one, it is there for the other.
+    """
+    servers = {server for one in served for server in one.servers}
+    names = (
+        flow.responder.last_ns or 0
+        for server in servers
+        for flow in view.flows.where(protocol=UDP, ports=(DOMAIN,), server=server)
+        if segment_of(flow.vlan, flow.inner_vlan, flow.vni) == segment and flow.responder.payload_bytes
+    )
+    return max(*map(_answered_ns, served), *names, 0)
 
 
 def without_dhcp(view: View, vlan: int, segment: Segment) -> bool:
