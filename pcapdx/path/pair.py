@@ -34,6 +34,8 @@ IPV6 = 1 << 62
 """From here on an address of a row is the hash of an IPv6 address."""
 TUNNEL_BYTES = 50
 """What VXLAN puts before a frame."""
+FEW_ARP = 4
+"""A request, its answer, and both once more: neighbours ask each other again every half minute in the same words."""
 LINK_LOCAL = (0x0180C2, 0x01000C)
 """Groups that no switch passes on (IEEE 802.1Q, 8.6.3; Cisco's own)."""
 
@@ -330,14 +332,16 @@ def _first_offset(rows: Array, others: Array) -> int | None:
     """The median difference of packets that are as often in the one as in the other capture; None without any.
 
     Those that are once in each tell most. What is asked again and again (ARP) could be another one of its kind; it
-    counts only where nothing else is in both, and where clocks that agree would make fewer packets the same.
+    counts only where nothing else is in both, for more than a few packets, and where clocks that agree would make fewer
+    packets the same.
     """
     for most in (1, MOST_ALIKE):
         for chosen, against in ((_without_arp(rows), _without_arp(others)), (rows, others)):
             deltas = _paired(chosen, against, most)
             if len(deltas):
                 guess = int(np.median(deltas))
-                return guess if chosen is not rows or _alike(rows, others, guess) > _alike(rows, others, 0) else 0
+                sure = chosen is not rows or _alike(rows, others, guess) > max(FEW_ARP, _alike(rows, others, 0))
+                return guess if sure else 0
     return None
 
 
