@@ -216,3 +216,20 @@ def innocent_password_with_a_poor_recorder(lab: Lab) -> None:
         guest.reset_password(guest.lease().server)
     lab.shows("tcp.srcport == 8080 && tcp.flags.fin == 1", 2)
     lab.hides("tcp.srcport == 8080 && (tcp.len > 0 || tcp.flags.syn == 1)")
+
+
+@scenario
+def innocent_web_server_of_a_guest(lab: Lab) -> None:
+    """A guest runs a web server of its own (nginx) that forbids what it does not serve. Its neighbour's scanner asks it
+    for metadata, as it asks every address. Both have their leases from the router. Recorded on the bridge. Healthy."""
+    stage = Stage(lab, GuestNetwork(cidr="10.137.0.0/24", gateway="10.137.0.1", number=0x339), first_tap=7)
+    shop = stage.guest(0x22, "shop-1", ip="10.137.0.22")
+    scanner = stage.guest(0x23, "scan-1", ip="10.137.0.23")
+    stage.serve()
+    nginx(shop, "server { listen 80; location / { return 403; } }")
+    with lab.record(*stage.at_bridge, told=False, linger=2):
+        for guest in (shop, scanner):
+            guest.dhclient()
+        for path in ("meta-data/", "meta-data/instance-id", "user-data"):
+            scanner.ns.run("curl", "-s", "-o", "/dev/null", f"http://10.137.0.22/latest/{path}")
+    lab.shows("http.response.code == 403", 3)

@@ -58,11 +58,18 @@ def check(view: View) -> Iterator[Finding]:
                 joined.setdefault((min(here, there), max(here, there)), []).append((earlier, one))
         by_vlan[here] = one
     leaks = {
-        vlans: pairs for vlans, pairs in joined.items() if len(pairs) >= REPETITION and len(crossing(view, *vlans)) > 1
+        vlans: pairs
+        for vlans, pairs in joined.items()
+        if len(pairs) >= REPETITION and (len(crossing(view, *vlans)) > 1 or _by_dhcp(pairs))
     }
     for vlans, pairs in leaks.items():
         # a single leak explains whatever strange is in either VLAN; of several each explains its own
         yield _finding(view, vlans, pairs, Subject(name=names(*vlans)) if len(leaks) > 1 else Subject())
+
+
+def _by_dhcp(pairs: list[Pair]) -> bool:
+    """A client with a leg in each VLAN asks by two numbers, so that equal ones are of one request."""
+    return any(isinstance(one.message, Dhcp) for _, one in pairs)
 
 
 def crossing(view: View, low: int, high: int) -> frozenset[str]:
