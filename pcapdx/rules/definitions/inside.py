@@ -30,10 +30,24 @@ def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
         if not leg.leaves_host:
             continue
         for mac in leg.own:
+            if not _related(leg, mac):
+                continue
             sent = leg.sent_by(mac)
             fate = leg.fate(sent & leg.expected)
             if fate.dead and enough(fate.lost) and np.any(leg.group & sent) and not _answered(leg, mac):
                 yield leg, mac, fate
+
+
+def _related(leg: Leg, mac: int) -> bool:
+    """Something tells that both points are of one host: a packet in both, a machine, or another guest of the network.
+
+    Of a tap somebody said whose it is; a bridge may be that of any host.
+    """
+    if leg.pair.comparable or leg.near.vantage.role is Role.TAP:
+        return True
+    here, there = ({one.mac for one in view.talkers if one.sent} for view in (leg.near, leg.far))
+    network = network_id(mac_of(mac))
+    return bool(here & there) or (network is not None and any(network_id(one) == network for one in there))
 
 
 def _answered(leg: Leg, mac: int) -> bool:
