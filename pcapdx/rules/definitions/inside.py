@@ -29,8 +29,9 @@ def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
     for leg in legs(case):
         if not leg.leaves_host:
             continue
+        networks = _networks_there(leg)
         for mac in leg.own:
-            if not _related(leg, mac):
+            if networks is not None and network_id(mac_of(mac)) not in networks:
                 continue
             sent = leg.sent_by(mac)
             fate = leg.fate(sent & leg.expected)
@@ -38,16 +39,16 @@ def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
                 yield leg, mac, fate
 
 
-def _related(leg: Leg, mac: int) -> bool:
-    """Something tells that both points are of one host: a packet in both, a machine, or another guest of the network.
-
-    Of a tap somebody said whose it is; a bridge may be that of any host.
+def _networks_there(leg: Leg) -> frozenset[int] | None:
+    """Where nothing tells that both points are of one host, neither a packet nor a machine: the networks of the guests
+    that are heard at the far one. None where something does. Of a tap somebody said whose it is.
     """
     if leg.pair.comparable or leg.near.vantage.role is Role.TAP:
-        return True
+        return None
     here, there = ({one.mac for one in view.talkers if one.sent} for view in (leg.near, leg.far))
-    network = network_id(mac_of(mac))
-    return bool(here & there) or (network is not None and any(network_id(one) == network for one in there))
+    if here & there:
+        return None
+    return frozenset(number for mac in there if (number := network_id(mac)) is not None)
 
 
 def _answered(leg: Leg, mac: int) -> bool:

@@ -112,11 +112,13 @@ def _scans(view: View) -> Mapping[tuple[str | None, str | None], int]:
         pairs = pairs * np.uint64(PRIME) + rows[column][failed].astype(np.uint64)
     services = pairs * np.uint64(PRIME) + rows["dport"][failed].astype(np.uint64)
     _, first, tries = np.unique(services, return_index=True, return_counts=True)
-    numbers, sample, ports = np.unique(pairs[first], return_index=True, return_counts=True)
+    order = np.lexsort((tries, pairs[first]))
+    _, begin, ports = np.unique(pairs[first][order], return_index=True, return_counts=True)
+    middle = order[begin + ports // 2]
     found: dict[tuple[str | None, str | None], int] = {}
-    for number, one in zip(numbers[ports >= PORTS_OF_A_SCAN], sample[ports >= PORTS_OF_A_SCAN].tolist(), strict=True):
+    for one in middle[ports >= PORTS_OF_A_SCAN].tolist():
         flow = view.flows.at(int(failed[first[one]]))
-        found[flow.originator.ip, flow.responder.ip] = int(np.median(tries[pairs[first] == number]))
+        found[flow.originator.ip, flow.responder.ip] = int(tries[one])
     return found
 
 
