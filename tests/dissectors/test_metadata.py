@@ -133,3 +133,9 @@ def test_other_ports_are_no_routers() -> None:
 def test_hostile_bytes(data: bytes) -> None:
     for message in survives(read, data):
         list(refine(seen(message, sport=80, dport=80)))
+
+
+def test_the_answer_to_head_has_no_body() -> None:
+    head = get("/latest/user-data").replace(b"GET", b"HEAD", 1)
+    (exchange,) = exchanges((">", head), ("<", b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"))
+    assert exchange.ended is Ended.ANSWERED

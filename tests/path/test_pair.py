@@ -4,7 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pcapdx.frame import BROADCAST_MAC
 from pcapdx.path.pair import Pair
+from pcapdx.path.trail import ARP
 from tests.path.rows import SECOND, rows, trail
 
 EVERY_SECOND = [float(n) for n in range(30)]
@@ -101,3 +103,25 @@ def test_any_times_and_fingerprints_are_borne(packets: list[tuple[int, int]], di
     assert len(pair.lost) == len(pair.rows)
     assert pair.clock is None or pair.clock.matched <= len(packets)
     assert len(pair.expected) == len(pair.rows)
+
+
+def test_packets_cut_too_short_to_know_again_are_not_missed() -> None:
+    near = rows(EVERY_SECOND)
+    near["payload"] = 48
+    far = near[::3].copy()
+    whole, cut = trail(far), trail(far)
+    cut.cut_at = 64
+    assert Pair(trail(near), whole).lost.any()
+    assert Pair(trail(near), cut).lost.any()  # 62 bytes tell UDP over IPv4 with a tag
+    cut.cut_at = 60
+    assert not Pair(trail(near), cut).lost.any()
+
+
+def test_where_nobody_asks_by_arp_a_filter_took_it() -> None:
+    talk, asked = rows(EVERY_SECOND), rows([one + 0.5 for one in EVERY_SECOND], first_number=31)
+    asked["protocol"], asked["src"], asked["dst"], asked["service"] = ARP, -1, -1, 0
+    asked["eth_dst"], asked["fingerprint"] = BROADCAST_MAC, asked["fingerprint"] + 1
+    near = np.concatenate((talk, asked))
+    assert not Pair(trail(near), trail(talk)).lost.any()
+    heard = np.concatenate((talk, asked[:1]))
+    assert int(Pair(trail(near), trail(heard)).lost.sum()) > 20

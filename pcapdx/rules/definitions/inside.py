@@ -30,7 +30,10 @@ def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
     for leg in legs(case):
         if not leg.leaves_host:
             continue
+        networks = _networks_there(leg)
         for mac in leg.own:
+            if networks is not None and network_id(mac_of(mac)) not in networks:
+                continue
             sent = leg.sent_by(mac)
             fate = leg.fate(sent & leg.expected)
             if fate.dead and enough(fate.lost) and np.any(leg.group & sent) and not _answered(leg, mac):
@@ -51,6 +54,18 @@ def ended_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
             others = np.sum(leg.pair.others["ts_ns"] > since + leg.pair.offset_ns + SECOND)
             if clean and others >= BURST and np.any(is_group(fate.lost["eth_dst"])):
                 yield leg, mac, fate
+
+
+def _networks_there(leg: Leg) -> frozenset[int] | None:
+    """Where nothing tells that both points are of one host, neither a packet nor a machine: the networks of the guests
+    that are heard at the far one. None where something does. Of a tap somebody said whose it is.
+    """
+    if leg.pair.comparable or leg.near.vantage.role is Role.TAP:
+        return None
+    here, there = ({one.mac for one in view.talkers if one.sent} for view in (leg.near, leg.far))
+    if here & there:
+        return None
+    return frozenset(number for mac in there if (number := network_id(mac)) is not None)
 
 
 def _answered(leg: Leg, mac: int) -> bool:

@@ -112,11 +112,13 @@ def _scans(view: View) -> Mapping[tuple[str | None, str | None], int]:
     """Of port scans, by client and server: the connections that half of the ports have at most. A scan comes again."""
     failed, tries = _failed_services(view)
     pairs = _mixed(view.flows.rows, failed, "src3", "dst3", "src2", "dst2")
-    numbers, sample, ports = np.unique(pairs, return_index=True, return_counts=True)
+    order = np.lexsort((tries, pairs))
+    _, begin, ports = np.unique(pairs[order], return_index=True, return_counts=True)
+    middle = order[begin + ports // 2]
     found: dict[tuple[str | None, str | None], int] = {}
-    for number, one in zip(numbers[ports >= PORTS_OF_A_SCAN], sample[ports >= PORTS_OF_A_SCAN].tolist(), strict=True):
+    for one in middle[ports >= PORTS_OF_A_SCAN].tolist():
         flow = view.flows.at(int(failed[one]))
-        found[flow.originator.ip, flow.responder.ip] = int(np.median(tries[pairs == number]))
+        found[flow.originator.ip, flow.responder.ip] = int(tries[one])
     return found
 
 

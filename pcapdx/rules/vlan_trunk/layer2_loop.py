@@ -32,6 +32,7 @@ from pcapdx.case import Repeat, View
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.macs import is_group
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.vantage import Role
@@ -120,8 +121,16 @@ def _announces(view: View, repeats: Sequence[Repeat]) -> bool:
 
     Of many announcements some are read; whoever floods asks for others, too.
     """
-    own = [one for one in view.messages(Arp) if one.frame.eth_src == repeats[0].mac and is_group(one.frame.eth_dst)]
-    return len({one.mac for one in repeats}) == 1 and bool(own) and all(one.message.gratuitous for one in own)
+    macs = {one.mac for one in repeats}
+    return len(macs) == 1 and macs <= _announcing(view)
+
+
+@once_a_view
+def _announcing(view: View) -> frozenset[str | None]:
+    """MACs all of whose ARP for all is gratuitous, as far as it was read."""
+    to_all = [one for one in view.messages(Arp) if is_group(one.frame.eth_dst)]
+    asking = {one.frame.eth_src for one in to_all if not one.message.gratuitous}
+    return frozenset({one.frame.eth_src for one in to_all} - asking)
 
 
 def _storm(view: View) -> str:

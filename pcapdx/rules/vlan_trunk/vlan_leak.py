@@ -25,7 +25,7 @@ Next steps
 Find the port on which the switch learned the same MAC in both VLANs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dissectors.arp import Arp
 from dissectors.dhcp import Dhcp
@@ -34,6 +34,7 @@ from pcapdx.dissect import Seen
 from pcapdx.frame import BROADCAST_MAC, Frame
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, listed, times
@@ -75,8 +76,18 @@ def _by_dhcp(pairs: list[Pair]) -> bool:
 def crossing(view: View, low: int, high: int) -> frozenset[str]:
     """MACs that speak in both VLANs. A single one may be a gateway's that has a leg in each; where they are joined, all
     cross."""
-    here, there = ({one.mac for one in view.talkers if one.sent and one.vlan == vlan} for vlan in (low, high))
-    return frozenset(here & there)
+    speaking = _speaking(view)
+    return frozenset(speaking.get(low, set()) & speaking.get(high, set()))
+
+
+@once_a_view
+def _speaking(view: View) -> Mapping[int, set[str]]:
+    """MACs by the VLAN they speak in."""
+    found: dict[int, set[str]] = {}
+    for one in view.talkers:
+        if one.sent:
+            found.setdefault(one.vlan, set()).add(one.mac)
+    return found
 
 
 def names(low: int, high: int) -> str:
