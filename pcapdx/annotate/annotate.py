@@ -20,18 +20,21 @@ from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.needles import Needles
 from pcapdx.annotate.payload import Blanking, Payload, Read
 from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
-from pcapdx.annotate.seal import UNSEALED, seal
+from pcapdx.annotate.seal import UNSEALED, Summed
 from pcapdx.capture.records import Reader
 from pcapdx.capture.rotated import open_captures
 from pcapdx.case import View
 from pcapdx.diagnose import Analysis, Progress, analyze
 from pcapdx.errors import PcapdxError
 from pcapdx.plugins import Plugins
+from pcapdx.sieve.ahead import ahead
 from pcapdx.site import Site
 from pcapdx.values import dataclass
 from pcapdx.vantage import CaptureArgument
 
 CHECKED_BYTES = 4 << 20
+AHEAD_BYTES = 16 << 20
+"""How far the copy may be ahead of what is written."""
 PAYLOAD = {
     Payload.KEEP: "",
     Payload.HEADERS: " Payload that no dissector reads is blanked.",
@@ -213,11 +216,12 @@ def _merge(
                 )
             )
         about = summary_of(analysis, told)
-        merge.write(file, points, [about, UNSEALED] if settings.sealed else [about])
+        summed = Summed(file)
+        merge.write(summed, points, [about, UNSEALED] if settings.sealed else [about])
         if settings.mask:
             check(file, needles)
         if settings.sealed:
-            seal(file)
+            summed.seal()
     kept = [view.frames if keep[view.name] is None else len(keep[view.name] or ()) for view in views]
     again = sum(one.again for one in ledgers.values())
     commented = sum(map(len, remarks.values()))
@@ -265,17 +269,15 @@ def _write(
         seal=settings.sealed,
     )
     with replacing(target) as file:
+        summed, copy = Summed(file), Copy(wishes)
         with closing(opened(view)) as reader:
-            copy = Copy(file, wishes)
-            masking = Masking(ledger, needles, fast=reader.fast, blanking=blanking)
-            for stretch in reader.stretches():
-                if settings.overwrites:
-                    masking.apply(stretch, fast=reader.fast)
-                copy.write(stretch)
+            masking = Masking(ledger, needles, fast=reader.fast, blanking=blanking) if settings.overwrites else None
+            for piece in ahead(_copied(reader, masking, copy), most_bytes=AHEAD_BYTES):
+                summed.write(piece)
         if settings.mask:
             check(file, needles)
         if settings.sealed:
-            seal(file)
+            summed.seal()
     told += _elsewhere(ledger.again)
     if copy.dropped_secrets:
         told += f" Decryption secrets left out: {copy.dropped_secrets}."
@@ -283,6 +285,14 @@ def _write(
         told += f" Comments without a place (simple packet blocks): {len(copy.homeless)}."
     frames = reader.facts.frames if keep is None else len(keep)
     return Written(path=target, frames=frames, commented=commented, masked=told)
+
+
+def _copied(reader: Reader, masking: Masking | None, copy: Copy) -> Iterator[memoryview]:
+    """A capture as it is written, stretch by stretch."""
+    for stretch in reader.stretches():
+        if masking is not None:
+            masking.apply(stretch, fast=reader.fast)
+        yield copy.of(stretch)
 
 
 def masked_text(ledger: Ledger, settings: Settings) -> str:

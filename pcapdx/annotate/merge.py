@@ -4,12 +4,13 @@ import heapq
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from pcapdx.annotate import blocks
 from pcapdx.annotate.blocks import Option
 from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.remarks import vantage_text
+from pcapdx.annotate.seal import Summed
 from pcapdx.capture.pcapng_walk import NAMES, STATISTICS
 from pcapdx.capture.records import NO_TIME, Interface, Reader
 from pcapdx.case import View
@@ -46,7 +47,7 @@ class Merged:
     keep: frozenset[int] | None
 
 
-def write(file: BinaryIO, points: Sequence[Merged], remarks: Sequence[str]) -> None:
+def write(file: Summed, points: Sequence[Merged], remarks: Sequence[str]) -> None:
     """Writes the merged file; ``remarks`` are the comments on it as a whole."""
     pairs = [*blocks.comments(remarks), (blocks.APPLICATION, b"pcapdx")]
     file.write(blocks.section(pairs, ORDER))
@@ -104,7 +105,7 @@ def _interface(point: Merged, index: int) -> bytes:
     return blocks.interface(told.link_type, told.snap_length or 0, pairs, ORDER)
 
 
-def _names(file: BinaryIO, points: Sequence[Merged]) -> None:
+def _names(file: Summed, points: Sequence[Merged]) -> None:
     """One block of all names that the captures know; those of :mod:`pcapdx.capture.pcapng_blocks`' bounds."""
     names = {address: name for point in reversed(points) for address, name in point.view.capture.names.items()}
     if not names:
@@ -116,7 +117,7 @@ def _names(file: BinaryIO, points: Sequence[Merged]) -> None:
     file.write(blocks.block(NAMES, blocks.options(records, ORDER), ORDER))
 
 
-def _statistics(file: BinaryIO, number: int, told: Interface) -> None:
+def _statistics(file: Summed, number: int, told: Interface) -> None:
     counters = ((STATS_RECEIVED, told.received), (STATS_DROPPED, told.dropped))
     pairs = [(code, struct.pack(ORDER + "Q", value)) for code, value in counters if value is not None]
     if pairs:

@@ -15,7 +15,6 @@ _DIGITS = 64
 UNSEALED = ABOUT + "0" * _DIGITS
 """The comment before the sum is known."""
 _PREFIX = ABOUT.encode()
-_PIECE = 4 << 20
 _LONGEST_SECTION = 16 << 20
 
 
@@ -24,20 +23,26 @@ def is_seal(comment: bytes) -> bool:
     return comment.startswith(_PREFIX)
 
 
-def seal(file: BinaryIO) -> None:
-    """Puts the sum into a file whose first section has the comment ``UNSEALED``; without it nothing is done."""
-    file.flush()
-    file.seek(0)
-    at = _place(file.read(_LONGEST_SECTION))
-    if at is None:
-        return
-    file.seek(0)
-    total = hashlib.sha256()
-    while piece := file.read(_PIECE):
-        total.update(piece)
-    file.seek(at)
-    file.write(total.hexdigest().encode())
-    file.seek(0, 2)
+class Summed:
+    """A file that is written from its beginning, and its sum."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._total = hashlib.sha256()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Adds to the file."""
+        self._file.write(data)
+        self._total.update(data)
+
+    def seal(self) -> None:
+        """Puts the sum into the file, whose first section has the comment ``UNSEALED``; else nothing is done."""
+        self._file.seek(0)
+        at = _place(self._file.read(_LONGEST_SECTION))
+        if at is not None:
+            self._file.seek(at)
+            self._file.write(self._total.hexdigest().encode())
+        self._file.seek(0, 2)
 
 
 def sealed(data: bytes) -> bytes:

@@ -173,11 +173,11 @@ def _write(
     path: Path,
 ) -> None:
     with path.open("wb") as file, closing(opened(view)) as reader:
-        copy = Nameless(file, told)
+        copy = Nameless(told)
         masking = Readdressing(ledger, needles, told, fragments, fast=reader.fast, blanking=blanking)
         for stretch in reader.stretches():
             masking.apply(stretch, fast=reader.fast)
-            copy.write(stretch)
+            file.write(copy.of(stretch))
 
 
 def learn(told: Pseudonyms, analysis: Analysis, site: Site) -> None:
