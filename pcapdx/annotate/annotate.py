@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from shutil import copyfileobj
@@ -21,13 +21,15 @@ from pcapdx.annotate.needles import Needles
 from pcapdx.annotate.payload import Blanking, Payload, Read
 from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
 from pcapdx.annotate.seal import UNSEALED, Summed
-from pcapdx.capture.records import Reader
+from pcapdx.capture.records import Block, Reader
 from pcapdx.capture.rotated import open_captures
 from pcapdx.case import View
 from pcapdx.diagnose import Analysis, Progress, analyze
 from pcapdx.errors import PcapdxError
 from pcapdx.plugins import Plugins
 from pcapdx.sieve.ahead import ahead
+from pcapdx.sieve.columns import Array
+from pcapdx.sieve.engine import Sieve
 from pcapdx.site import Site
 from pcapdx.values import dataclass
 from pcapdx.vantage import CaptureArgument
@@ -113,9 +115,15 @@ def annotate(
 
     Raises CaptureError, and LeakError where a secret would have been left.
     """
-    analysis = analyze(arguments, plugins, site=site, progress=progress)
+    findings: dict[str, Finding] = {}
+
+    def beside(name: str, sieve: Sieve) -> Callable[[Block, Array], None]:
+        findings[name] = Finding(sieve)
+        return findings[name].take
+
+    analysis = analyze(arguments, plugins, site=site, progress=progress, beside=beside if settings.mask else None)
     views = analysis.case.views
-    ledgers = {view.name: _searched(view) if settings.mask else Ledger() for view in views}
+    ledgers = {view.name: findings.pop(view.name).end() if settings.mask else Ledger() for view in views}
     needles = Needles(value for ledger in ledgers.values() for value in ledger.values)
     keep = {view.name: _kept(view, analysis) if settings.evidence_only else None for view in views}
     blanking = blankings(views, plugins, settings.payload)
@@ -153,11 +161,6 @@ def blankings(views: Sequence[View], plugins: Plugins, payload: Payload) -> dict
 def opened(view: View) -> Reader:
     """A reader of a view's capture, once more."""
     return open_captures([piece.path for piece in view.capture.pieces], name=view.name)
-
-
-def _searched(view: View) -> Ledger:
-    with closing(opened(view)) as reader:
-        return Finding(fast=reader.fast).run(reader)
 
 
 def _kept(view: View, analysis: Analysis) -> frozenset[int]:

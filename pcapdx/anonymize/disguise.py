@@ -147,12 +147,8 @@ def _searched(view: View, plugins: Plugins, told: Pseudonyms, everything: bool) 
     """The secrets of a capture, what goes over names in its streams, and its fragments."""
     dissectors, fragments = unsampled(plugins.dissectors), Fragments(told)
     with closing(opened(view)) as reader:
-        finding = Finding(
-            fast=reader.fast,
-            dissectors=dissectors,
-            more=lambda run, port: read(run, port, told),
-            everything=everything,
-        )
+        sieve = Sieve(dissectors, fast=reader.fast)
+        finding = Finding(sieve, more=lambda run, port: read(run, port, told), everything=everything)
         ledger = finding.run(reader)
     if view.counters["fragments"]:
         with closing(opened(view)) as reader:
