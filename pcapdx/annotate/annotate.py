@@ -20,7 +20,7 @@ from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.needles import Needles
 from pcapdx.annotate.payload import Blanking, Payload, Read
 from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
-from pcapdx.annotate.seal import UNSEALED, Summed
+from pcapdx.annotate.seal import UNSEALED, Sum
 from pcapdx.capture.records import Block, Reader
 from pcapdx.capture.rotated import open_captures
 from pcapdx.case import View
@@ -35,8 +35,8 @@ from pcapdx.values import dataclass
 from pcapdx.vantage import CaptureArgument
 
 CHECKED_BYTES = 4 << 20
-AHEAD_BYTES = 16 << 20
-"""How far the copy may be ahead of what is written."""
+AHEAD_BYTES = 4 << 20
+"""How far the copy may be ahead of its sum, and that of what is written."""
 PAYLOAD = {
     Payload.KEEP: "",
     Payload.HEADERS: " Payload that no dissector reads is blanked.",
@@ -219,12 +219,11 @@ def _merge(
                 )
             )
         about = summary_of(analysis, told)
-        summed = Summed(file)
-        merge.write(summed, points, [about, UNSEALED] if settings.sealed else [about])
-        if settings.mask:
-            check(file, needles)
+        total, pieces = Sum(), merge.merged(points, [about, UNSEALED] if settings.sealed else [about])
+        for piece in checked(total.of(gathered(pieces)), needles):
+            file.write(piece)
         if settings.sealed:
-            summed.seal()
+            total.seal(file)
     kept = [view.frames if keep[view.name] is None else len(keep[view.name] or ()) for view in views]
     again = sum(one.again for one in ledgers.values())
     commented = sum(map(len, remarks.values()))
@@ -272,15 +271,15 @@ def _write(
         seal=settings.sealed,
     )
     with replacing(target) as file:
-        summed, copy = Summed(file), Copy(wishes)
+        total, copy = Sum(), Copy(wishes)
         with closing(opened(view)) as reader:
             masking = Masking(ledger, needles, fast=reader.fast, blanking=blanking) if settings.overwrites else None
-            for piece in ahead(_copied(reader, masking, copy), most_bytes=AHEAD_BYTES):
-                summed.write(piece)
-        if settings.mask:
-            check(file, needles)
+            # three things at once, each outside Python's lock
+            pieces = total.of(ahead(_copied(reader, masking, copy), most_bytes=AHEAD_BYTES))
+            for piece in checked(ahead(pieces, most_bytes=AHEAD_BYTES), needles):
+                file.write(piece)
         if settings.sealed:
-            summed.seal()
+            total.seal(file)
     told += _elsewhere(ledger.again)
     if copy.dropped_secrets:
         told += f" Decryption secrets left out: {copy.dropped_secrets}."
@@ -295,7 +294,7 @@ def _copied(reader: Reader, masking: Masking | None, copy: Copy) -> Iterator[mem
     for stretch in reader.stretches():
         if masking is not None:
             masking.apply(stretch, fast=reader.fast)
-        yield copy.of(stretch)
+        yield from copy.of(stretch)
 
 
 def masked_text(ledger: Ledger, settings: Settings) -> str:
@@ -334,15 +333,32 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def check(file: BinaryIO, needles: Needles) -> None:
-    """Looks through all that was written; raises LeakError when a secret is left in it."""
-    if not needles:
-        return
-    file.flush()
+def checked(pieces: Iterable[memoryview], needles: Needles) -> Iterator[memoryview]:
+    """All that is written, looked through; raises LeakError when a secret is left in it."""
+    tail, longest = b"", needles.longest
+    for piece in pieces:
+        seam = tail + bytes(piece[:longest])
+        for part in (seam, piece) if needles else ():
+            if next(needles.find(np.frombuffer(part, np.uint8)), None) is not None:
+                raise LeakError("a secret that was masked was found in what was written again; nothing was written")
+        tail = (tail + bytes(piece[-longest:]))[-longest:] if longest else b""
+        yield piece
+
+
+def gathered(parts: Iterable[bytes]) -> Iterator[memoryview]:
+    """The same bytes in large pieces."""
+    kept, size = list[bytes](), 0
+    for part in parts:
+        kept.append(part)
+        size += len(part)
+        if size >= CHECKED_BYTES:
+            yield memoryview(b"".join(kept))
+            kept, size = [], 0
+    yield memoryview(b"".join(kept))
+
+
+def pieces_of(file: BinaryIO) -> Iterator[memoryview]:
+    """A file from its beginning."""
     file.seek(0)
-    tail = b""
     while piece := file.read(CHECKED_BYTES):
-        data = np.frombuffer(tail + piece, np.uint8)
-        if next(needles.find(data), None) is not None:
-            raise LeakError("a secret that was masked was found in the written file again; nothing was written")
-        tail = (tail + piece)[-needles.longest :]
+        yield memoryview(piece)

@@ -81,16 +81,27 @@ class Copy:
         """Comments for which a simple packet block has no place."""
         self.dropped_secrets = 0
 
-    def of(self, stretch: Stretch) -> memoryview:
-        """What is to be written of a stretch, its bytes as they are now."""
-        at, parts = stretch.begin, list[Part]()
+    def of(self, stretch: Stretch) -> Iterator[memoryview]:
+        """What is to be written of a stretch, its bytes as they are now; small parts are joined."""
+        joined: list[Part] = []
+        for part in self._parts(stretch):
+            joined.append(part)
+            if len(part) > FAST_BYTES:
+                if len(joined) > 1:
+                    yield memoryview(b"".join(joined[:-1]))
+                yield memoryview(part)
+                joined = []
+        yield memoryview(b"".join(joined))
+
+    def _parts(self, stretch: Stretch) -> Iterator[Part]:
+        """Those that are views of the stretch itself are small."""
+        at = stretch.begin
         if stretch.opens:
             magic = bytes(stretch.block.data[at : at + 4])
             self._header_bytes = 0
             if struct.unpack("<I", magic)[0] != SECTION:
-                parts += self._open_pcap(stretch, magic)
-        parts += self._pcap(stretch) if self._header_bytes else self._pcapng(stretch, at)
-        return parts[0] if len(parts) == 1 and isinstance(parts[0], memoryview) else memoryview(b"".join(parts))
+                yield from self._open_pcap(stretch, magic)
+        yield from self._pcap(stretch) if self._header_bytes else self._pcapng(stretch, at)
 
     def _open_pcap(self, stretch: Stretch, magic: bytes) -> Sequence[bytes]:
         self._order = "<" if magic[0] in (0xD4, 0x4D, 0x34) else ">"
@@ -126,13 +137,13 @@ class Copy:
         heads["high"], heads["low"] = stamps >> np.uint64(32), stamps & np.uint64(0xFFFF_FFFF)
         heads["captured"], heads["wire"] = captured, records["wire_bytes"]
         starts, packed = np.ascontiguousarray(records["offset"]), heads.view(np.uint8)
-        done = 0
+        done, fast = 0, stretch.end - stretch.begin > FAST_BYTES
         for place in np.flatnonzero(np.isin(records["number"], self._remarked)).tolist():
-            yield from woven(data, starts, captured, packed, done, place)
+            yield from woven(data, starts, captured, packed, done, place, fast=fast)
             start, size, done = int(starts[place]), int(captured[place]), place + 1
             pairs = blocks.options(blocks.comments(self._wishes.remarks[int(records["number"][place])]), self._order)
             yield from self._longer(heads[place].tobytes(), [data.data[start : start + size], PADDING[size % 4], pairs])
-        yield from woven(data, starts, captured, packed, done, len(records))
+        yield from woven(data, starts, captured, packed, done, len(records), fast=fast)
 
     def _longer(self, head: bytes, rest: Sequence[Part]) -> list[Part]:
         """A packet block whose size has changed."""
@@ -173,11 +184,11 @@ class Copy:
             else:
                 fresh = self._other(kind, bytes(view[at : at + size]))
             if fresh is not None:
-                yield view[run:at]
+                yield bytes(view[run:at])
                 yield from fresh
                 run = at + size
             at += size
-        yield bytes(view[run:at])  # the buffer is used again
+        yield bytes(view[run:at])
 
     def _touched(self, numbers: Array) -> Array:
         """Which frames of a pcapng are written otherwise than they are."""
@@ -215,21 +226,23 @@ class Copy:
         return None if kind in (NAMES, STATISTICS) or not wishes.blank else ()
 
 
+FEW = 50
+"""So few frames are joined faster than the kernel is called."""
 PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
-def woven(data: Array, starts: Array, sizes: Array, heads: Array, first: int, last: int) -> Iterator[Part]:
-    """Packet blocks of frames without comments: many by the kernel, a few by one join."""
-    room = int(sizes[first:last].sum()) + (HEAD + 7) * (last - first)
-    if room > FAST_BYTES:
-        out = np.empty(room, np.uint8)
+def woven(
+    data: Array, starts: Array, sizes: Array, heads: Array, first: int, last: int, *, fast: bool
+) -> Iterator[Part]:
+    """Packet blocks of frames without comments: of a large capture by the kernel, unless they are a few."""
+    if fast and last - first > FEW:
+        out = np.empty(int(sizes[first:last].sum()) + (HEAD + 7) * (last - first), np.uint8)
         yield out.data[: compiled(weave)(data, starts, sizes, heads, first, last, out)]
         return
-    packed, view = heads.tobytes(), data.data
+    view = data.data
     for place in range(first, last):
-        start, size, head = int(starts[place]), int(sizes[place]), HEAD * place
-        yield from (packed[head : head + HEAD], view[start : start + size], PADDING[size % 4])
-        yield packed[head + 4 : head + 8]
+        start, size, head = int(starts[place]), int(sizes[place]), heads[HEAD * place : HEAD * (place + 1)].tobytes()
+        yield from (head, view[start : start + size], PADDING[size % 4], head[4:8])
 
 
 def options_of(data: bytes, order: str) -> Iterator[Option]:

@@ -5,7 +5,7 @@ come or the capture is over. Memory is bounded: a connection keeps what its read
 ``MOST_BYTES``. Of large captures only what :mod:`pcapdx.annotate.screen` finds suspect comes so far.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from typing import Any
 
@@ -16,7 +16,7 @@ from pcapdx.annotate.ledger import FOREVER, Ledger, Side, Span, unwrapped
 from pcapdx.annotate.logins import Run
 from pcapdx.annotate.pieces import UDP_HEAD, Pieces, Whole
 from pcapdx.annotate.pieces import words as checked_words
-from pcapdx.annotate.screen import ALWAYS, ANSWERS, CHAP, TEXTS, WEB, Screen, pieces_of
+from pcapdx.annotate.screen import ALWAYS, ANSWERS, CHAP, TEXTS, WEB, Rest, Screen, Wanted, pieces_of
 from pcapdx.annotate.spots import Words
 from pcapdx.annotate.web import TELLING_WORDS, UNASKED_PORTS, Web
 from pcapdx.capture.records import Block, Reader
@@ -40,8 +40,6 @@ TIGHT_BYTES, TIGHT_OVERLAP = 65_536, 1024
 HTTP_PORTS = (80, 3128, 8001, 8080, 8096)
 TLS_PORTS = (443, 8443)
 STARTS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"HTTP", b"OPTI", b"CONN", b"PATC")
-STARTS_AS_NUMBERS = np.array([int.from_bytes(one, "big") for one in sorted(STARTS, key=b"HTTP".__eq__)], np.int64)
-"""With that of an answer last."""
 COLUMNS = (
     "number",
     "flow",
@@ -138,9 +136,6 @@ class Finding:
         self._screen: Screen | None = None
         self._wanted = np.zeros(1 << 16, np.bool_)
         """By flow: it began like HTTP."""
-        udp = np.zeros(1 << 16, np.bool_)
-        udp[[*datagrams.BY_PORT]] = True
-        self._udp = udp
 
     def run(self, reader: Reader) -> Ledger:
         """Goes over a whole capture that nobody else reads."""
@@ -152,18 +147,21 @@ class Finding:
     def take(self, block: Block, rows: Array) -> None:
         """Looks through a block, which the sieve has just seen."""
         if self._sieve.fast and self._more is None:
-            self._screened(block, rows)
+            rest = self._screened(block, rows)
+            single, fragments = rest.datagrams, rest.fragments
         else:
             self._segments(block, rows)
-        told = (rows["payload_offset"] > 0) & (rows["fragment_offset"] == 0)
-        single = told & (rows["ip_protocol"] == UDP) & (self._udp[rows["sport"]] | self._udp[rows["dport"]])
-        single |= told & np.isin(rows["ip_protocol"], list(datagrams.BY_PROTOCOL))
-        starts, view = block.records["offset"], block.data.data
-        for place in np.flatnonzero(single & (rows["end_offset"] > rows["payload_offset"])).tolist():
-            self._datagram(view, int(starts[place]), rows[place])
-        for _, whole in self._pieces.block(block, rows):
-            if whole.size is not None:
-                self._whole(whole)
+            told = (rows["payload_offset"] > 0) & (rows["fragment_offset"] == 0)
+            udp = told & (rows["ip_protocol"] == UDP) & (UDP_PORTS[rows["sport"]] | UDP_PORTS[rows["dport"]] > 0)
+            udp |= told & np.isin(rows["ip_protocol"], list(datagrams.BY_PROTOCOL))
+            single = np.flatnonzero(udp & (rows["end_offset"] > rows["payload_offset"]))
+            fragments = np.arange(len(rows))
+        for place in single.tolist():
+            self._datagram(block.data.data, int(block.records["offset"][place]), rows[place])
+        if len(fragments):
+            for _, whole in self._pieces.block(Block(block.data, block.records[fragments]), rows[fragments]):
+                if whole.size is not None:
+                    self._whole(whole)
         if self._kept > self._most or len(self._talks) > self._most_talks:
             self._relieve()
 
@@ -173,15 +171,15 @@ class Finding:
             self._read(index, over=True)
         return self.ledger
 
-    def _screened(self, block: Block, rows: Array) -> None:
-        """Takes what a large capture has of suspect connections."""
+    def _screened(self, block: Block, rows: Array) -> Rest:
+        """Takes what a large capture has of suspect connections; what else there is to read."""
         if self._screen is None:
-            self._screen = Screen(TELLING, PORT_KINDS, STARTS_AS_NUMBERS)
+            self._screen = Screen(TELLING, WANTED)
             for flow, talk in self._talks.items():  # of smaller files before
                 for side, half in talk.halves.items():
                     self._screen.suspect(flow, side, half.base, half.last)
         screen = self._screen
-        held, alone = screen.take(block, rows)
+        held, rest = screen.take(block, rows)
         if screen.full:
             held += screen.relieve(screen.whole(self._sides()))
         for one in held:
@@ -192,11 +190,12 @@ class Finding:
                     self._half(talk, flow, side, int(row["base"]) - 1, bool(row["first"]))
                 self._keep(flow, talk, talk.halves[side], offset, data)
         view = block.data.data
-        for place in alone.tolist():
+        for place in rest.alone.tolist():
             row, start = rows[place], int(block.records["offset"][place])
             begin, end = int(row["payload_offset"]), int(row["end_offset"])
             ports = int(row["sport"]), int(row["dport"])
             self._alone(int(row["number"]), begin, bytes(view[start + begin : start + end]), min(ports))
+        return rest
 
     def _sides(self) -> Array:
         """The sieve's rows of the sides there are."""
@@ -354,14 +353,14 @@ class Finding:
         data = bytes(view[start + begin : start + end])
         finder = datagrams.BY_PROTOCOL.get(int(row["ip_protocol"]))
         if finder is None:  # by the lower port that is known: a client's own may be any
-            finder = datagrams.BY_PORT[min(port for port in (int(row["dport"]), int(row["sport"])) if self._udp[port])]
+            finder = datagrams.BY_PORT[min(port for port in (int(row["dport"]), int(row["sport"])) if UDP_PORTS[port])]
         for first, last, kind in finder(data):
             self.ledger.frame(int(row["number"]), begin + first, kind, data[first:last])
 
     def _whole(self, whole: Whole) -> None:
         """A datagram that came in fragments, all of them; once more for each further copy of one."""
         data, ports = whole.data, sorted(whole.ports) if 0 in whole.parts else []
-        finder = next((datagrams.BY_PORT[port] for port in ports if self._udp[port]), None)
+        finder = next((datagrams.BY_PORT[port] for port in ports if UDP_PORTS[port]), None)
         found = list(finder(data[UDP_HEAD:])) if finder is not None and data else []
         if not found:
             return
@@ -391,7 +390,20 @@ def _port_kinds() -> Array:
     return kinds
 
 
+def _marked(places: Iterable[int], size: int) -> Array:
+    marks = np.zeros(size, np.uint8)
+    marks[[*places]] = 1
+    return marks
+
+
 PORT_KINDS = _port_kinds()
+UDP_PORTS = _marked(datagrams.BY_PORT, 1 << 16)
+WANTED = Wanted(
+    ports=PORT_KINDS,
+    starts=np.array([int.from_bytes(one, "big") for one in sorted(STARTS, key=b"HTTP".__eq__)], np.int64),
+    udp=UDP_PORTS,
+    protocols=_marked(datagrams.BY_PROTOCOL, 1 << 8),
+)
 TELLING = Words(
     [*words.ALL.words, *TELLING_WORDS, logins.CHAP_WORD],
     [*(TEXTS for _ in words.ALL.words), *(WEB for _ in TELLING_WORDS), CHAP],

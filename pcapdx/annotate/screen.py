@@ -21,14 +21,14 @@ from pcapdx.sieve.flows import unwrap
 from pcapdx.sieve.layers import be8, be16, be32, place
 from pcapdx.sieve.tables import MASK32
 
-TCP, SYN = 6, 2
+TCP, UDP, SYN = 6, 17, 2
 TEXTS, WEB, CHAP = 1, 2, 4
 """Kinds of telling words; a port has those that tell something in its streams."""
 CLIENT, ALWAYS, ANSWERS = 8, 16, 32
 """Of a port: what is sent to it is read; all is read; an answer whose question was not seen is read."""
 BEGUN, SUSPECT, WAITING, OVER, ASKED = 1, 2, 4, 8, 16
 """Of a flow: it began like HTTP; Python reads it; pieces of it wait; it is over and done with; a request came first."""
-MOST_WAITING = 32 << 20
+MOST_WAITING = 16 << 20
 """Bytes that are kept of flows that are not suspect."""
 TAIL = 32
 """Bytes of a stream that are kept to find words across pieces; longer than any word."""
@@ -70,6 +70,30 @@ class Streams(NamedTuple):
     """TAIL bytes a side."""
 
 
+class Wanted(NamedTuple):
+    """What is looked for."""
+
+    ports: Array
+    """Of TCP: kinds by port."""
+    starts: Array
+    """How HTTP begins, four bytes as a number; an answer last."""
+    udp: Array
+    """1 for ports of datagrams that are read."""
+    protocols: Array
+    """1 for protocols of packets that are read."""
+
+
+class Rest(NamedTuple):
+    """Places in a block of what else is to be read."""
+
+    alone: Array
+    """TCP segments without a flow."""
+    datagrams: Array
+    """Single packets."""
+    fragments: Array
+    """Fragments of UDP datagrams."""
+
+
 class Held(NamedTuple):
     """The pieces of a block and their bytes."""
 
@@ -80,33 +104,28 @@ class Held(NamedTuple):
 class Screen:
     """The screen of one capture."""
 
-    def __init__(
-        self, words: Words, ports: Array, starts: Array, *, plain: bool = False, flows: int = MOST_FLOWS
-    ) -> None:
-        """``ports``: kinds by port; ``starts``: how HTTP begins, requests first; ``plain`` runs the plain twin."""
+    def __init__(self, words: Words, wanted: Wanted, *, plain: bool = False, flows: int = MOST_FLOWS) -> None:
+        """``plain`` runs the plain twin."""
         self.streams = Streams(
             np.zeros(flows, np.uint8), np.zeros(2 * flows, SIDE), np.zeros(2 * flows * TAIL, np.uint8)
         )
-        self._words, self._ports, self._starts, self._plain = words, ports, starts, plain
+        self._words, self._wanted, self._plain = words, wanted, plain
         self._window = np.zeros(2 * TAIL, np.uint8)
-        self._room: tuple[Array, Array, Array] = np.zeros(0, PIECE), np.zeros(0, SEGMENT), np.zeros(0, np.int64)
+        self._room = _room(0)
         self._waiting: list[Held] = []
 
-    def take(self, block: Block, rows: Array) -> tuple[list[Held], Array]:
-        """Sees a block: pieces of suspect flows, and places of frames without a flow. Bytes may be more than pieces."""
+    def take(self, block: Block, rows: Array) -> tuple[list[Held], Rest]:
+        """Sees a block: pieces of suspect flows, and what is no part of a flow. Held bytes may be more than pieces."""
         if len(rows) > len(self._room[0]):
-            self._room = np.zeros(len(rows), PIECE), np.zeros(len(rows), SEGMENT), np.zeros(len(rows), np.int64)
-        pieces, segments, alone = self._room
+            self._room = _room(len(rows))
         data = block.data.data if self._plain else block.data
         offsets = np.ascontiguousarray(block.records["offset"])
-        counts = self._run(collect)(
-            data, offsets, rows, self._ports, self._starts, self.streams, pieces, segments, alone
-        )
-        pieces, segments, alone = (one[:count] for one, count in zip(self._room, counts, strict=True))
+        counts = self._run(collect)(data, offsets, rows, self._wanted, self.streams, *self._room)
+        pieces, segments, *rest = (one[:count] for one, count in zip(self._room, counts, strict=True))
         held = Held(pieces.copy(), np.empty(int(pieces["size"].sum()), np.uint8))
         self._run(join)(data, segments, pieces, held.data)
         self._run(judge)(held.data, held.pieces, self.streams, self._window, self._words.layout)
-        return self._suspects(held), alone
+        return self._suspects(held), Rest(*rest)
 
     def _run(self, kernel: Any) -> Any:
         return kernel if self._plain else compiled(kernel)
@@ -177,6 +196,11 @@ class Screen:
         self.streams.sides[2 * flow + side]["reached"] = reached
 
 
+def _room(frames: int) -> tuple[Array, ...]:
+    """Room for all that may be found in so many frames."""
+    return np.zeros(frames, PIECE), np.zeros(frames, SEGMENT), *(np.zeros(frames, np.int64) for _ in range(3))
+
+
 def _packed(held: list[Held]) -> Held:
     """Pieces with their bytes and no others."""
     parts, pieces = [], np.concatenate([one.pieces for one in held])
@@ -200,14 +224,16 @@ def collect(
     data: Any,
     offsets: Array,
     rows: Array,
-    ports: Array,
-    starts: Array,
+    wanted: Wanted,
     streams: Streams,
     pieces: Array,
     segments: Array,
     alone: Array,
-) -> tuple[int, int, int]:
-    """Finds the segments that are wanted, and the piece of each; returns how many of the last three there are."""
+    datagrams: Array,
+    fragments: Array,
+) -> tuple[int, int, int, int, int]:
+    """Finds the segments that are wanted, and the piece of each; returns how many of the last five there are."""
+    ports, starts = wanted.ports, wanted.starts
     flows, sides = streams.flows, streams.sides
     for i in range(len(rows)):  # also what was said before in the same block
         row = rows[i]
@@ -215,9 +241,17 @@ def collect(
         told = is_told(row) and row["flow"] >= 0 and int(row["end_offset"]) - begin >= 4
         if told and begins(data, int(offsets[i]) + begin, starts, len(starts)):
             flows[row["flow"]] |= BEGUN
-    count, listed, lonely = 0, 0, 0
+    count, listed, lonely, single, parted = 0, 0, 0, 0, 0
     for i in range(len(rows)):
         row = rows[i]
+        if row["ip_protocol"] != TCP:
+            if is_datagram(row, wanted):
+                datagrams[single] = i
+                single += 1
+            if row["ip_protocol"] == UDP and (row["fragment_offset"] > 0 or row["more_fragments"] > 0):
+                fragments[parted] = i
+                parted += 1
+            continue
         if not is_told(row):
             continue
         flow, size = int(row["flow"]), int(row["end_offset"]) - int(row["payload_offset"])
@@ -271,7 +305,7 @@ def collect(
         pieces[i]["begin"] = total
         total += int(pieces[i]["size"])
         sides[2 * int(pieces[i]["flow"]) + int(pieces[i]["side"])]["piece"] = 0
-    return count, listed, lonely
+    return count, listed, lonely, single, parted
 
 
 def join(data: Any, segments: Array, pieces: Array, target: Any) -> None:
@@ -318,6 +352,15 @@ def judge(data: Any, pieces: Array, streams: Streams, window: Any, words: Letter
 def is_told(row: Array) -> bool:
     """Whether the frame is a TCP segment whose header is there."""
     return bool(row["payload_offset"] > 0 and row["fragment_offset"] == 0 and row["ip_protocol"] == TCP)
+
+
+def is_datagram(row: Array, wanted: Wanted) -> bool:
+    """Whether the frame is a packet that is read for itself."""
+    if row["payload_offset"] <= 0 or row["fragment_offset"] != 0 or row["end_offset"] <= row["payload_offset"]:
+        return False
+    if row["ip_protocol"] == UDP:
+        return bool(wanted.udp[row["sport"]] or wanted.udp[row["dport"]])
+    return bool(row["ip_protocol"] >= 0 and wanted.protocols[row["ip_protocol"]])
 
 
 def begins(data: Any, at: int, starts: Array, most: int) -> bool:

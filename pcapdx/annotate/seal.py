@@ -6,7 +6,8 @@ does not prove who wrote the file; it tells a capture that was saved again with 
 
 import hashlib
 import struct
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, TypeVar
 
 from pcapdx.annotate.blocks import BYTE_ORDER_MAGIC, COMMENT, SECTION
 
@@ -16,6 +17,7 @@ UNSEALED = ABOUT + "0" * _DIGITS
 """The comment before the sum is known."""
 _PREFIX = ABOUT.encode()
 _LONGEST_SECTION = 16 << 20
+Piece = TypeVar("Piece", bytes, memoryview)
 
 
 def is_seal(comment: bytes) -> bool:
@@ -23,26 +25,26 @@ def is_seal(comment: bytes) -> bool:
     return comment.startswith(_PREFIX)
 
 
-class Summed:
-    """A file that is written from its beginning, and its sum."""
+class Sum:
+    """The sum of a file that is being written."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self) -> None:
         self._total = hashlib.sha256()
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Adds to the file."""
-        self._file.write(data)
-        self._total.update(data)
+    def of(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The same pieces, which the file is made of."""
+        for piece in pieces:
+            self._total.update(piece)
+            yield piece
 
-    def seal(self) -> None:
+    def seal(self, file: BinaryIO) -> None:
         """Puts the sum into the file, whose first section has the comment ``UNSEALED``; else nothing is done."""
-        self._file.seek(0)
-        at = _place(self._file.read(_LONGEST_SECTION))
+        file.seek(0)
+        at = _place(file.read(_LONGEST_SECTION))
         if at is not None:
-            self._file.seek(at)
-            self._file.write(self._total.hexdigest().encode())
-        self._file.seek(0, 2)
+            file.seek(at)
+            file.write(self._total.hexdigest().encode())
+        file.seek(0, 2)
 
 
 def sealed(data: bytes) -> bytes:

@@ -4,13 +4,14 @@ What pcapdx says of them is then said in pseudonyms, whatever the format, and no
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from pcapdx.annotate.annotate import blankings, check, opened
+from pcapdx.annotate.annotate import blankings, checked, opened, pieces_of
 from pcapdx.annotate.find import Finding
 from pcapdx.annotate.ledger import Ledger
 from pcapdx.annotate.needles import Needles
@@ -138,7 +139,7 @@ def _written(original: Analysis, plugins: Plugins, told: Pseudonyms, folder: Pat
         paths.append(path)
     for path in paths:
         with path.open("rb") as file:
-            check(file, needles)
+            deque(checked(pieces_of(file), needles), maxlen=0)
             originals.check(file)
     return paths
 
@@ -173,7 +174,7 @@ def _write(
         masking = Readdressing(ledger, needles, told, fragments, fast=reader.fast, blanking=blanking)
         for stretch in reader.stretches():
             masking.apply(stretch, fast=reader.fast)
-            file.write(copy.of(stretch))
+            file.writelines(copy.of(stretch))
 
 
 def learn(told: Pseudonyms, analysis: Analysis, site: Site) -> None:

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pcapdx.annotate import screen, web
-from pcapdx.annotate.find import PORT_KINDS, STARTS_AS_NUMBERS, TELLING, Finding
+from pcapdx.annotate.find import TELLING, WANTED, Finding
 from pcapdx.annotate.ledger import FOREVER, MASK32
 from pcapdx.annotate.logins import Run
 from pcapdx.annotate.screen import SUSPECT, Screen, pieces_of
 from pcapdx.capture.records import Block
 from pcapdx.sieve.engine import Sieve
-from tests.annotate.test_masking import LENGTH, OK, SECRET, SPOKEN, http
+from tests.annotate.test_masking import LENGTH, OK, SECRET, SPOKEN, WRAPS, datagrams, fragments, http
 from tests.sieve.blocks import block_of
 
 ACK, SYN, FIN, RST = 16, 2, 1, 4
@@ -107,7 +107,7 @@ def found(parts: Sequence[Block], *, fast: bool, plain: bool = False) -> dict[st
     sieve = Sieve((), fast=fast)
     finding = Finding(sieve)
     if plain:
-        finding._screen = Screen(TELLING, PORT_KINDS, STARTS_AS_NUMBERS, plain=True, flows=64)
+        finding._screen = Screen(TELLING, WANTED, plain=True, flows=64)
     for block in parts:
         finding.take(block, sieve.sweep(block))
     ledger = finding.end()
@@ -168,27 +168,35 @@ def test_also_where_there_is_hardly_room(frames: list[bytes], size: int, room: i
 def test_what_is_harmless_does_not_reach_python(name: str) -> None:
     """So the tests above are no tests of a screen that lets everything through."""
     port, asked, answered = PLAIN[name]
-    sieve, one = Sieve((), fast=True), Screen(TELLING, PORT_KINDS, STARTS_AS_NUMBERS)
+    sieve, one = Sieve((), fast=True), Screen(TELLING, WANTED)
     frames = [
         segment(40_000, port, True, ACK, 1, b"".join(asked)),
         segment(40_000, port, False, ACK, 9, b"".join(answered)),
     ]
     (block,) = blocks(frames, 9)
-    held, alone = one.take(block, sieve.sweep(block))
-    assert not len(alone)
+    held, rest = one.take(block, sieve.sweep(block))
+    assert not any(map(len, rest))
     assert [piece for part in held for piece in pieces_of(part)] == [] or name == "an answer"
     assert bool(one.streams.flows[0] & SUSPECT) == (name == "an answer")
 
 
+def test_packets_and_fragments_are_found() -> None:
+    made = blocks([*(one for wrap in WRAPS for one in datagrams(wrap)), *fragments(16)], 7)
+    expected = found(made, fast=False)
+    assert len(expected["frames"]) > 20
+    assert found(made, fast=True) == expected
+    assert found(made, fast=True, plain=True) == expected
+
+
 def test_frames_without_a_flow_are_named() -> None:
-    sieve, one = Sieve((), fast=True), Screen(TELLING, PORT_KINDS, STARTS_AS_NUMBERS)
+    sieve, one = Sieve((), fast=True), Screen(TELLING, WANTED)
     frames = [
         segment(40_000, port, True, ACK, 1, data) for port, data in ((80, b"x"), (9, b"GET /"), (9, b"x"), (80, b""))
     ]
     (block,) = blocks(frames, 9)
     rows = sieve.sweep(block)
     rows["flow"] = -1
-    assert one.take(block, rows)[1].tolist() == [0, 1]
+    assert one.take(block, rows)[1].alone.tolist() == [0, 1]
 
 
 @given(
@@ -198,7 +206,7 @@ def test_frames_without_a_flow_are_named() -> None:
     ).map(b"".join)
 )
 def test_what_is_taken_for_a_request_is_one(data: bytes) -> None:
-    if screen.asks(data, 0, len(data), STARTS_AS_NUMBERS):
+    if screen.asks(data, 0, len(data), WANTED.starts):
         seen = web.Web(80)
         seen.read([Run(0, data, True, True)], lambda *_: None, over=False)
         assert seen.asks
@@ -207,5 +215,5 @@ def test_what_is_taken_for_a_request_is_one(data: bytes) -> None:
 def test_a_plain_request_is_taken_for_one() -> None:
     for method in (b"GET", b"POST", b"OPTIONS"):
         data = http(method + b" /a HTTP/1.1", b"Host: b")
-        assert screen.asks(data, 0, len(data), STARTS_AS_NUMBERS)
-        assert not screen.asks(data, 0, len(data) - 2, STARTS_AS_NUMBERS)
+        assert screen.asks(data, 0, len(data), WANTED.starts)
+        assert not screen.asks(data, 0, len(data) - 2, WANTED.starts)
