@@ -145,6 +145,7 @@ def read_view(
         feed.offer(claimed, sieve.tables.flows, sieve.tables.sides)
         if progress is not None:
             progress(reader.facts)
+    sieve.watchers.clear()  # who watched may hold the sieve: both would stay
     return make_view(argument, reader.facts, sieve, feed, dissectors, site, trail)
 
 

@@ -22,7 +22,6 @@ from pcapdx.annotate.web import TELLING_WORDS, UNASKED_PORTS, Web
 from pcapdx.capture.records import Block, Reader
 from pcapdx.sieve.columns import Array
 from pcapdx.sieve.engine import Sieve
-from pcapdx.sieve.sweep import FLOWS
 from pcapdx.values import dataclass
 
 More = Callable[[Run, int], Iterator[tuple[int, bytes]]]
@@ -181,7 +180,7 @@ class Finding:
         screen = self._screen
         held, rest = screen.take(block, rows)
         if screen.full:
-            held += screen.relieve(screen.whole(self._sides()))
+            held += screen.relieve(self._sieve.tables.sides)
         for one in held:
             for flow, side, sport, dport, offset, data in pieces_of(one):
                 talk = self._talks.get(flow) or self._opened(flow, side, sport, dport)
@@ -197,18 +196,15 @@ class Finding:
             self._alone(int(row["number"]), begin, bytes(view[start + begin : start + end]), min(ports))
         return rest
 
-    def _sides(self) -> Array:
-        """The sieve's rows of the sides there are."""
-        return self._sieve.tables.sides[: 2 * int(self._sieve.tables.state[FLOWS])]
-
     def _relieve(self) -> None:
         """Reads all that is kept, and is done with the connections that are over."""
-        over = self._screen.whole(self._sides()) if self._screen is not None else np.zeros(0, np.bool_)
-        for index in list(self._talks):
-            done = index < len(over) and bool(over[index])
+        open_ones = np.fromiter(self._talks, np.int64, len(self._talks))
+        over = np.zeros(len(open_ones), np.bool_)
+        if self._screen is not None:
+            over = self._screen.over(open_ones, self._sieve.tables.sides)
+            self._screen.close(open_ones[over])
+        for index, done in zip(open_ones.tolist(), over.tolist(), strict=True):
             self._read(index, over=done, tight=True)
-            if done and self._screen is not None:
-                self._screen.close(index)
         self._most = self._kept + MOST_BYTES
         self._most_talks = len(self._talks) + MOST_TALKS
 

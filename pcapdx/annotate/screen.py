@@ -160,12 +160,12 @@ class Screen:
         """Too much waits."""
         return sum(one.data.nbytes for one in self._waiting) > MOST_WAITING
 
-    def relieve(self, over: Array) -> list[Held]:
-        """Lets go of flows that are ``over``; where that is too little, all others are to be read."""
+    def relieve(self, sides: Array) -> list[Held]:
+        """Lets go of flows that are over; where that is too little, all others are to be read."""
         flows = self.streams.flows
         kept: list[Held] = []
         for one in self._waiting:
-            gone = over[one.pieces["flow"]]
+            gone = self.over(one.pieces["flow"], sides)
             flows[one.pieces["flow"][gone]] = flows[one.pieces["flow"][gone]] & ~np.uint8(WAITING) | OVER
             kept.append(Held(one.pieces[~gone], one.data))
         if sum(int(one.pieces["size"].sum()) for one in kept) > MOST_WAITING // 2:
@@ -176,17 +176,18 @@ class Screen:
         self._waiting = [_packed(kept)]
         return []
 
-    def close(self, flow: int) -> None:
-        """Python has read all of a flow: what comes again is nothing new."""
-        self.streams.flows[flow] |= OVER
+    def close(self, flows: Array) -> None:
+        """Python has read all of these flows: what comes again is nothing new."""
+        self.streams.flows[flows] |= OVER
 
-    def whole(self, sides: Array) -> Array:
-        """Flows, by the sieve's rows of their sides, that both ends have closed and of which nothing is missing."""
-        ours = self.streams.sides[: len(sides)]
-        ended = sides["fin"] + sides["rst"] > 0
-        missing = (sides["base_seq"] + sides["next_seq"] - (ours["base"] - 1 + ours["reached"])) & MASK32 > 0
-        done = ended & ((ours["base"] == 0) | ~missing)
-        result: Array = done[::2] & done[1::2]
+    def over(self, flows: Array, sides: Array) -> Array:
+        """Which flows both ends have closed, with nothing missing; ``sides`` are the sieve's rows."""
+        result = np.ones(len(flows), np.bool_)
+        for which in (2 * flows, 2 * flows + 1):
+            fin, rst, first, last = (sides[name][which] for name in ("fin", "rst", "base_seq", "next_seq"))
+            base, reached = (self.streams.sides[name][which] for name in ("base", "reached"))
+            missing = (first + last - (base - 1 + reached)) & MASK32 > 0
+            result &= (fin + rst > 0) & ((base == 0) | ~missing)
         return result
 
     def suspect(self, flow: int, side: int, base: int, reached: int) -> None:

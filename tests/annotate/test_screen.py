@@ -217,3 +217,23 @@ def test_a_plain_request_is_taken_for_one() -> None:
         data = http(method + b" /a HTTP/1.1", b"Host: b")
         assert screen.asks(data, 0, len(data), WANTED.starts)
         assert not screen.asks(data, 0, len(data) - 2, WANTED.starts)
+
+
+def test_connections_that_are_over_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether Python reads them or not; and what comes again of them is nothing new."""
+    monkeypatch.setattr(screen, "MOST_WAITING", 0)
+    monkeypatch.setattr("pcapdx.annotate.find.MOST_TALKS", 1)
+    frames = []
+    for client in range(40_000, 40_010):
+        port, asked, answered = SAID["cookie" if client % 2 else "rows"]
+        for mine, data in ((True, b"".join(asked)), (False, b"".join(answered))):
+            frames += [segment(client, port, mine, ACK, 9, data)] if data else []
+            frames.append(segment(client, port, mine, ACK | FIN, 9 + len(data)))
+    sieve = Sieve((), fast=True)
+    finding = Finding(sieve)
+    for block in blocks([*frames, *frames], 4):
+        finding.take(block, sieve.sweep(block))
+    assert finding._screen is not None
+    assert len(finding._talks) <= 2
+    assert not sum(len(one.pieces) for one in finding._screen._waiting)
+    assert finding.end().kinds == {"cookie": 10}  # two in each
