@@ -161,7 +161,8 @@ def seek(data: Any, begin: int, step: int, most: int, values: Haystack, begins: 
         if count + most > len(begins):
             return count, at
         for back in range(step):
-            if places >> back & 1 and at >= back:
+            # the call costs as much as many looks: what does not begin like a value, either, is left before it
+            if places >> back & 1 and at >= back and table[cell(be32(data, at - back), len(table))] & 1:
                 count = take(data, at - back, size, values, begins, ends, count)
     return count, size
 

@@ -30,6 +30,8 @@ BEGUN, SUSPECT, WAITING, OVER, ASKED = 1, 2, 4, 8, 16
 """Of a flow: it began like HTTP; Python reads it; pieces of it wait; it is over and done with; a request came first."""
 MOST_WAITING = 16 << 20
 """Bytes that are kept of flows that are not suspect."""
+MOST_HELD = 256
+"""Blocks of which pieces wait, before they are put together."""
 TAIL = 32
 """Bytes of a stream that are kept to find words across pieces; longer than any word."""
 LONGEST_LINE, LONGEST_METHOD = 8192, 30
@@ -158,7 +160,7 @@ class Screen:
     @property
     def full(self) -> bool:
         """Too much waits."""
-        return sum(one.data.nbytes for one in self._waiting) > MOST_WAITING
+        return len(self._waiting) > MOST_HELD or sum(one.data.nbytes for one in self._waiting) > MOST_WAITING
 
     def relieve(self, sides: Array) -> list[Held]:
         """Lets go of flows that are over; where that is too little, all others are to be read."""
