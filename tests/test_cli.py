@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from pcapdx import __version__
 from pcapdx.plugins import Plugins
 from tests import labelled
 from tests.conftest import ROOT
+from tests.live.network import wait_for
 
 FAULTY = str(ROOT / "captures/dhcp-unknown-mac-bridge.pcap.gz")
 HEALTHY = str(ROOT / "captures/password-delivered-g1.pcap")
@@ -113,6 +115,41 @@ class TestCouldNotRun:
 
     def test_an_output_that_cannot_be_written(self, tmp_path: Path) -> None:
         assert "No such file" in complaint("analyze", HEALTHY, "-o", str(tmp_path / "no" / "report.txt"))
+
+    @pytest.mark.parametrize("command", [("analyze",), ("bundle", "T-1")])
+    def test_a_capture_is_never_written_over(self, command: tuple[str, ...], tmp_path: Path) -> None:
+        capture = tmp_path / "a.pcap"
+        capture.write_bytes(Path(HEALTHY).read_bytes())
+        (tmp_path / "link").symlink_to(capture)
+        assert "is a capture that is read" in complaint(*command, str(capture), "-o", str(tmp_path / "link"))
+        assert capture.read_bytes() == Path(HEALTHY).read_bytes()
+
+    @pytest.mark.parametrize("command", [("rules",), ("analyze", HEALTHY), ("messages", HEALTHY)])
+    def test_a_full_disk(self, command: tuple[str, ...]) -> None:
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*PCAPDX, *command], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60, text=True
+            )
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "No space left on device" in done.stderr
+
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_stopped_it_leaves_no_copy_behind(self, number: signal.Signals, status: int, tmp_path: Path) -> None:
+        """Standard input is kept in a file while it is read; what was in it is nobody's business afterwards."""
+        process = subprocess.Popen(
+            [*PCAPDX, "annotate", "-", "-o", str(tmp_path / "a.pcapng")],
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)},
+        )  # fmt: skip
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(Path(HEALTHY).read_bytes()[:-1])
+        process.stdin.flush()
+        wait_for(lambda: list(tmp_path.iterdir()))
+        process.send_signal(number)
+        process.stdin.close()
+        said = process.stderr.read()
+        assert process.wait(30) == status
+        assert b"Traceback" not in said
+        assert not list(tmp_path.iterdir())
 
     def test_a_hostile_name(self) -> None:
         """The message is as harmless as the report."""

@@ -315,6 +315,8 @@ def masked_text(ledger: Ledger, settings: Settings) -> str:
 @contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
     """A file beside ``target`` that takes its place at the end, and is deleted where anything goes wrong."""
+    if target.exists() and not target.is_file():
+        raise PcapdxError(f"{target} is no file that could be replaced; write to a file")  # root could, even a device
     try:
         file = NamedTemporaryFile(  # noqa: SIM115
             mode="w+b", dir=target.parent, prefix=f".{target.name}.", delete=False

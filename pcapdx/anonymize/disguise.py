@@ -24,7 +24,7 @@ from pcapdx.anonymize.plain import Plain
 from pcapdx.anonymize.pseudonyms import Pseudonyms
 from pcapdx.anonymize.readdress import Readdressing
 from pcapdx.anonymize.streams import read
-from pcapdx.case import View
+from pcapdx.case import Case, View
 from pcapdx.diagnose import Analysis, Progress, analyze
 from pcapdx.plugins import Plugins
 from pcapdx.report.document import Document
@@ -60,9 +60,9 @@ class Disguised(Plain):
         """The originals' files, which nothing may be written over."""
         return tuple(one.path for one in self.originals)
 
-    def like_original(self, analysis: Analysis) -> None:
-        """Tells damage as it was in the originals, and notes what is found otherwise."""
-        for view, before in zip(analysis.case.views, self.original.case.views, strict=True):
+    def as_damaged(self, case: Case) -> None:
+        """Tells damage as it was in the originals."""
+        for view, before in zip(case.views, self.original.case.views, strict=True):
             facts = before.capture
             view.capture.complete = facts.complete
             view.capture.format, view.capture.detail = facts.format, facts.detail
@@ -71,6 +71,10 @@ class Disguised(Plain):
                 *(replace(one, capture=view.name) for one in before.anomalies if one.frame is None),
                 *(one for one in view.anomalies if one.frame is not None),
             )
+
+    def like_original(self, analysis: Analysis) -> None:
+        """Tells damage as it was in the originals, and notes what is found otherwise."""
+        self.as_damaged(analysis.case)
         found = [
             {(one.finding.code, one.finding.severity) for one in each.diagnosed.findings}
             for each in (self.original, analysis)

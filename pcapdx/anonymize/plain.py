@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from pcapdx.case import Case
 from pcapdx.diagnose import Analysis
 from pcapdx.report.document import Document
 from pcapdx.site import Site
@@ -26,8 +27,11 @@ class Plain:
         """Files beside those that are analysed which nothing may be written over."""
         return ()
 
+    def as_damaged(self, case: Case) -> None:
+        """Makes a case tell of the container what the originals tell."""
+
     def like_original(self, analysis: Analysis) -> None:
-        """Makes an analysis tell of the container what the originals tell."""
+        """The same of an analysis, which may then be compared with the originals'."""
 
     def shown(self, document: Document) -> Document:
         """The report as it is to be seen."""

@@ -59,11 +59,17 @@ def command(interface: str, expression: str) -> list[str]:
 class Child:
     """A capturing process. ``stdout`` is the stream to read; :meth:`stop` ends it and tells how it went."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], *, ends_with_input: bool = False) -> None:
+        """``ends_with_input``: it is stopped by the end of its standard input, as one on another host must be."""
+        self._ends_with_input = ends_with_input
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 # read until the very end
         # a session of its own: Ctrl-C must reach us alone, so that the child can be stopped in order
         self._process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
+            arguments,
+            stdin=subprocess.PIPE if ends_with_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
         )
 
     @property
@@ -85,7 +91,10 @@ class Child:
         """Ends the child after it has flushed; kills it when it does not go."""
         if self.running:
             time.sleep(FLUSH_S)
-            self._process.send_signal(signal.SIGINT)
+            if self._ends_with_input:
+                self._close_input()
+            else:
+                self._process.send_signal(signal.SIGINT)
             try:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
@@ -93,9 +102,14 @@ class Child:
 
     def kill(self) -> None:
         """Ends the child at once, if it is still there."""
+        self._close_input()
         if self.running:
             self._process.kill()
             self._process.wait()
+
+    def _close_input(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def dropped(self) -> int | None:
         """Packets the kernel dropped, by tcpdump's last words; None where the tool does not say."""
@@ -111,6 +125,6 @@ class Child:
     def failure(self, interface: str) -> CaptureError:
         """The error for a child that never began to write a capture."""
         text = self.last_words
-        if "permission" in text.lower() or "not permitted" in text.lower():
+        if "permission to" in text.lower() or "not permitted" in text.lower():
             text = "this user may not capture; run as root, or give tcpdump the capabilities cap_net_raw,cap_net_admin"
         return CaptureError(f"{interface}: {text}")

@@ -18,6 +18,7 @@ from pcapdx.diagnosis import LinkedFinding
 from pcapdx.dissection.feed import Feed
 from pcapdx.errors import CaptureError
 from pcapdx.live.child import Child, command
+from pcapdx.live.remote import remote, remote_command
 from pcapdx.model import Confidence, Severity, Subject
 from pcapdx.plugins import Plugins
 from pcapdx.sieve.engine import Sieve
@@ -47,7 +48,13 @@ class Session:
         self._plugins = plugins
         self._site = site or Site()
         self._expression = expression
-        self._child = None if argument.path == "-" else Child(command(argument.path, expression))
+        self._interface = argument.path
+        self._child: Child | None = None
+        if (far := remote(argument.path)) is not None:
+            self._interface = far.interface
+            self._child = Child(remote_command(far, expression), ends_with_input=True)
+        elif argument.path != "-":
+            self._child = Child(command(argument.path, expression))
         self._reader: Reader | None = None
         self._sieve = Sieve(plugins.dissectors, fast=False)
         self._feed = Feed(plugins.dissectors, argument.name)
@@ -55,6 +62,8 @@ class Session:
         self._latest_ns: int | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._by_itself = False
+        """It had ended before anybody stopped it."""
         self._failed: BaseException | None = None
         self._told: set[tuple[str, Subject]] = set()
         stream = stdin if self._child is None else self._child.stdout
@@ -113,7 +122,7 @@ class Session:
         facts = reader.facts
         if self._child is not None:
             for one in facts.interfaces:
-                one.name = one.name or self._argument.path
+                one.name = one.name or self._interface
                 one.filter = one.filter or self._expression or None
         if self._latest_ns is not None:
             silence_s = (time.monotonic() if until is None else until) - self._heard_at
@@ -123,7 +132,7 @@ class Session:
     def finish(self) -> Analysis:
         """Stops capturing, reads what is left, and judges the whole; raises CaptureError when nothing was captured."""
         stopped = time.monotonic()
-        ended = self._ended.is_set()
+        self._by_itself = self._ended.is_set()
         if self._child is not None:
             self._child.stop()
         self._thread.join(PIPE_JOIN_S if self._child is None else None)
@@ -135,7 +144,7 @@ class Session:
         if self._child is not None and facts.interfaces:
             dropped = self._child.dropped()
             facts.interfaces[0].dropped = facts.interfaces[0].dropped if dropped is None else dropped
-        return self._judge(self._reader, until=self._heard_at if ended else stopped)
+        return self._judge(self._reader, until=self._heard_at if self._by_itself else stopped)
 
     def _no_capture(self) -> Exception:
         """Why there is no capture: by the child's word, else what reading the pipe met."""
@@ -147,12 +156,14 @@ class Session:
 
     @property
     def last_words(self) -> str | None:
-        """What the capturing program said when it ended by itself, as when an interface vanishes."""
-        return self._child.last_words if self._child is not None and self._ended.is_set() else None
+        """After :meth:`finish`: what the capturing program said, if it ended by itself (an interface vanishes)."""
+        return self._child.last_words if self._child is not None and self._by_itself else None
 
 
 def interface_argument(text: str) -> CaptureArgument:
-    """``[NAME[:ROLE]=]INTERFACE`` taken apart; ``-`` is a capture on standard input."""
+    """``[NAME[:ROLE]=]INTERFACE`` taken apart; ``-`` is a capture on standard input, ``ssh://`` one on another host."""
     parsed = parse_argument(text)
-    name = "stdin" if parsed.path == "-" else parsed.name if parsed.named else parsed.path
+    far = remote(parsed.path)
+    by_path = "stdin" if parsed.path == "-" else parsed.path if far is None else f"{far.host}-{far.interface}"
+    name = parsed.name if parsed.named else by_path
     return CaptureArgument(name=name, role=parsed.role, path=parsed.path, named=True)

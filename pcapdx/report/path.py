@@ -9,9 +9,11 @@ import numpy as np
 from pcapdx.case import Case
 from pcapdx.diagnosis import Diagnosed
 from pcapdx.dissect import Seen
+from pcapdx.model import Severity
 from pcapdx.path.pair import Clock
 from pcapdx.path.route import Hop, Route, kinds_of
 from pcapdx.values import dataclass
+from pcapdx.vantage import Role
 
 MOST_PASSAGES = 12
 
@@ -37,7 +39,8 @@ class HopEntry:
     counts: tuple[int | None, ...]
     """Packets at each point, in path order; null where the point could not have seen it."""
     fate: str
-    """``whole``, or where it is lost or changed, in words."""
+    """``whole``, or where it is lost or changed, in words. "Lost" only where something is found to be wrong: of a
+    network with no fault, or of a bond's two legs, just that one point has what the other has not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +76,14 @@ def path_of(case: Case, diagnosed: Diagnosed) -> PathEntry | None:
     route = case.route
     if route is None:
         return None
+    faulty = any(one.finding.severity is not Severity.INFO for one in diagnosed.findings)
     return PathEntry(
         captures=route.names,
         ordered_by=case.ordered_by,
         sampled=route.sampled,
         clocks=tuple(_clock(name, one) for name, one in zip(route.names[1:], route.clocks[1:], strict=True)),
         transits_ns=route.transits_ns,
-        hops=tuple(_hop(route, one) for one in route.hops),
+        hops=tuple(_hop(route, one, faulty=faulty) for one in route.hops),
         passages=tuple(_passages(case, route, diagnosed)),
     )
 
@@ -90,21 +94,23 @@ def _clock(name: str, clock: Clock | None) -> ClockEntry:
     return ClockEntry(capture=name, offset_ns=clock.offset_ns, error_ns=clock.error_ns, matched=clock.matched)
 
 
-def _hop(route: Route, hop: Hop) -> HopEntry:
-    return HopEntry(
-        what=hop.what, vlan=hop.vlan, counts=hop.counts, fate="; ".join(_fates(route.names, hop)) or "whole"
-    )
+def _hop(route: Route, hop: Hop, *, faulty: bool) -> HopEntry:
+    fate = "; ".join(_fates(route, hop, faulty=faulty)) or "whole"
+    return HopEntry(what=hop.what, vlan=hop.vlan, counts=hop.counts, fate=fate)
 
 
-def _fates(names: tuple[str, ...], hop: Hop) -> Iterator[str]:
-    for place, (here, there) in enumerate(pairwise(names)):
+def _fates(route: Route, hop: Hop, *, faulty: bool) -> Iterator[str]:
+    for place, (here, there) in enumerate(pairwise(route.names)):
+        legs = route.roles[place] is Role.BOND and route.roles[place + 1] is Role.BOND
         change = hop.retagged[place]
         if change is not None:
             yield f"tagged {change[0]} at {here} and {change[1]} at {there}"
         for lost, start, end in ((hop.lost[place], here, there), (hop.lost_back[place], there, here)):
-            if lost:
+            if lost and (legs or not faulty):
+                yield f"{lost:,} of {start} not at {end}" if hop.passed[place] else f"none of {start} at {end}"
+            elif lost:
                 yield f"{lost:,} lost from {start} to {end}" if hop.passed[place] else f"lost after {start}"
-    for name, copies in zip(names, hop.copies, strict=True):
+    for name, copies in zip(route.names, hop.copies, strict=True):
         if copies:
             yield f"{copies:,} more than once at {name}"
 

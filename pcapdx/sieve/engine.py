@@ -13,7 +13,7 @@ from pcapdx.sieve import claims as claim_tables
 from pcapdx.sieve.ahead import ahead
 from pcapdx.sieve.columns import BINDING, COUNTERS, FLOW, FRAME, REPEAT, SIDE, TALKER, Array
 from pcapdx.sieve.flows import rehash_flows
-from pcapdx.sieve.sweep import BINDINGS, CLAIMED, ENDED, FLOWS, FULL, TALKERS, Lists, Tables, gather, sweep
+from pcapdx.sieve.sweep import BINDINGS, CLAIMED, ENDED, EVERY, FLOWS, FULL, TALKERS, Lists, Tables, gather, sweep
 from pcapdx.sieve.tables import rehash_bindings, rehash_talkers
 from pcapdx.values import dataclass
 
@@ -88,12 +88,12 @@ class Sieve:
 
     def feed(self, block: Block) -> Claimed:
         """Sees a block; returns its claimed frames."""
-        frames = self.sweep(block)
+        frames = self._sweep(block, every=bool(self.watchers))
         for watcher in self.watchers:
             watcher(block, frames)
         places = self._lists.claimed[: int(self.tables.state[CLAIMED])]
         ended = self._lists.ended[: int(self.tables.state[ENDED])].tolist()
-        rows = frames[places]
+        rows = frames[places] if self.watchers else frames[: len(places)].copy()
         sizes = np.ascontiguousarray(rows["end_offset"])
         ends = np.cumsum(sizes)
         offsets = block.records["offset"][places]
@@ -124,12 +124,17 @@ class Sieve:
 
     def sweep(self, block: Block) -> Array:
         """Sees a block; returns its FRAME rows (reused by the next call)."""
+        return self._sweep(block, every=True)
+
+    def _sweep(self, block: Block, *, every: bool) -> Array:
+        """The rows of ``every`` frame, or first those of the claimed ones and then leavings."""
         count = len(block.records)
         if count > len(self._frames):
             self._frames = np.zeros(count, FRAME)
             self._lists = _lists(count)
         frames = self._frames[:count]
         self.tables.state[CLAIMED] = self.tables.state[ENDED] = 0
+        self.tables.state[EVERY] = every
         run: Any = compiled(sweep)
         data: Any = block.data
         records: Any = block.records

@@ -22,8 +22,9 @@ from pcapdx.sieve.tables import (
     vlan_key,
 )
 
-FLOWS, TALKERS, BINDINGS, CLAIMED, FULL, ENDED = 0, 1, 2, 3, 4, 5
-"""What the cells of ``Tables.state`` count; FULL is 1 once tables are at their caps and may no longer grow."""
+FLOWS, TALKERS, BINDINGS, CLAIMED, FULL, ENDED, EVERY = 0, 1, 2, 3, 4, 5, 6
+"""What the cells of ``Tables.state`` count. FULL is 1 once tables are at their caps and may no longer grow; EVERY is
+set by the driver to 1 where the row of every frame is wanted, not only those of claimed ones."""
 UDP = 17
 ARP = 0x0806
 
@@ -58,20 +59,22 @@ class Tables(NamedTuple):
 def sweep(data: Any, records: Array, frames: Array, listed: Lists, first: int, tables: Tables, claims: Claims) -> int:
     """Sees ``records[first:]``; returns how many of the block are done.
 
-    Fills a row of ``frames`` for each, and lists what Python must hear of. All in one function: a call that takes a
-    dozen arrays costs compiled code as much as reading a frame.
+    Lists what Python must hear of. ``frames`` gets the rows of those frames one behind the other (so that a row is
+    still in the processor's cache when the next frame overwrites it), or, with EVERY, a row for each of the block. All
+    in one function: a call that takes a dozen arrays costs compiled code as much as reading a frame.
     """
     claimed, ended = listed.claimed, listed.ended
     flows, sides, flow_index = tables.flows, tables.sides, tables.flow_index
     talkers, bindings = tables.talkers, tables.bindings
     counters, state = tables.counters[0], tables.state
     masks, settings = claims.masks, claims.settings
+    every = state[EVERY] == 1
     for i in range(first, len(records)):
         if state[FULL] == 0 and (
             state[FLOWS] == len(flows) or state[TALKERS] + 2 > len(talkers) or state[BINDINGS] + 2 > len(bindings)
         ):
             return i
-        row = frames[i]
+        row = frames[i if every else int(state[CLAIMED])]
         start = take_record(records[i], row)
         read_frame(data, start, row)
         key = vlan_key(row)

@@ -1,5 +1,6 @@
 """The command: one file, a folder, standard input, what is refused, and what it says."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,14 @@ def test_a_capture_is_never_written_over(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert b"is a capture that is read" in done.stderr
     assert capture.read_bytes() == SECRETIVE.read_bytes()
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run(str(SECRETIVE), "-o", str(tmp_path / "pipe"))
+    assert done.returncode == 2
+    assert b"is no file that could be replaced" in done.stderr
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_damaged_input_is_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The commands with --anonymize, and pcapdx reveal: what they write, the key's file, and what does not go together."""
 
 import json
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -51,6 +52,30 @@ def test_reveal_of_json(tmp_path: Path) -> None:
     run("reveal", str(tmp_path / "a"), "--key", key, "-o", str(tmp_path / "b"))
     told = json.loads((tmp_path / "b").read_text())
     assert any(one["subject"].get("name") == NAME for one in told["findings"])
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl", "csv"])
+def test_messages(form: str, tmp_path: Path) -> None:
+    key = str(tmp_path / "key")
+    shown = run("messages", CAPTURE, "--format", form).output
+    hidden = run("messages", CAPTURE, "--format", form, "--anonymize", "--key", key).stdout
+    assert NAME in shown
+    assert NAME not in hidden and "example.com" not in hidden and "dashed-name" not in hidden
+    (tmp_path / "hidden").write_text(hidden)
+    revealed = run("reveal", str(tmp_path / "hidden"), "--key", key).output
+    assert _named(revealed) == _named(shown)
+
+
+def _named(shown: str) -> list[list[str]]:
+    """Words by line, without those that only belong to a certificate's own bytes."""
+    own = re.compile(r'"(serial|subject_key|issuer_key|public_key|digest)": [^,]+,')
+    return [own.sub("", line).split() for line in shown.splitlines()]
+
+
+def test_messages_of_damaged_input(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(Path(CAPTURE).read_bytes()[:-7])
+    run("messages", str(cut), "--anonymize", "--key", str(tmp_path / "key"), ok=3)
 
 
 def test_the_key_is_the_owners_alone(tmp_path: Path) -> None:

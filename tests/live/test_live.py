@@ -4,8 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +13,7 @@ import pytest
 from pcapdx.live.child import command
 from tests import labelled
 from tests.live.network import Network, network, stop, wait_for, why_not
-
-PCAPDX = (sys.executable, "-m", "pcapdx")
+from tests.live.running import PCAPDX, Live
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +22,6 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         pytest.skip(reason)
     with network(tmp_path_factory.mktemp("live")) as made:
         yield made
-
-
-class Live:
-    """A running ``pcapdx live``, its standard error read as it comes."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process = process
-        self.said: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.said.extend(iter(self.process.stderr.readline, ""))
-
-    def says(self, words: str) -> bool:
-        return any(words in line for line in list(self.said))
-
-    def interrupt(self) -> str:
-        """Ctrl-C; what comes on standard output then."""
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.stdout is not None
-        report = self.process.stdout.read()
-        self.process.wait(20)
-        self._reader.join(5)
-        return report
 
 
 @pytest.mark.xdist_group("live")
@@ -73,6 +44,7 @@ def test_a_dhcp_server_that_dies(bridge: Network) -> None:
     assert "lease 10.9.0." in report
     assert "interface br0" in report
     assert not any("Traceback" in line for line in live.said)
+    assert not live.says("ended by itself")
 
 
 @pytest.mark.xdist_group("live")
@@ -105,6 +77,7 @@ def test_duration_and_filter(bridge: Network) -> None:
     live = bridge.start(bridge.host, *PCAPDX, "live", "br0", "--duration", "2", "--filter", "port 67 or port 68")
     report, said = live.communicate(timeout=30)
     assert live.returncode == 0, said
+    assert "ended by itself" not in said
     assert 'captured with the filter "port 67 or port 68"' in report
 
 

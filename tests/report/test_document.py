@@ -34,6 +34,18 @@ def test_ids_refer_to_findings() -> None:
         assert sorted(told) == sorted(ids)
 
 
+def test_nothing_is_called_lost_where_nothing_is_wrong() -> None:
+    """The two legs of a bond, an old and a new host: what is at one of them is not at the other."""
+    differ = 0
+    for name, case in labelled.CASES.items():
+        report = labelled.document(name)
+        if case.truth["healthy"] and report.path is not None:
+            fates = [one.fate for one in report.path.hops]
+            assert not any("lost" in fate for fate in fates), name
+            differ += any(" not at " in fate for fate in fates)
+    assert differ > 3
+
+
 def test_evidence_frames_exist() -> None:
     for name in labelled.CASES:
         report = labelled.document(name)
