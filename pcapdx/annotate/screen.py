@@ -382,7 +382,7 @@ def asks(data: Any, at: int, end: int, starts: Array) -> bool:
     while line < end - 1 and line - at < LONGEST_LINE and be8(data, line) != CR and be8(data, line) != LF:
         line += 1
     # of the line the last nine are " HTTP/1." and a digit
-    if line - at < 14 or be8(data, line) != CR or be8(data, line + 1) != LF:
+    if line >= end - 1 or line - at < 14 or be8(data, line) != CR or be8(data, line + 1) != LF:
         return False
     if be32(data, line - 9) != 0x20485454 or be32(data, line - 5) != 0x502F312E:
         return False
