@@ -401,8 +401,8 @@ WANTED = Wanted(
     protocols=_marked(datagrams.BY_PROTOCOL, 1 << 8),
 )
 TELLING = Words(
-    [*words.ALL.words, *TELLING_WORDS, logins.CHAP_WORD],
-    [*(TEXTS for _ in words.ALL.words), *(WEB for _ in TELLING_WORDS), CHAP],
+    [*words.TELLING_WORDS, *TELLING_WORDS, logins.CHAP_WORD],
+    [*(TEXTS for _ in words.TELLING_WORDS), *(WEB for _ in TELLING_WORDS), CHAP],
 )
 """What makes a connection suspect."""
 DULL = frozenset({"terminal session"})

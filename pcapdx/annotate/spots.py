@@ -12,7 +12,7 @@ import numpy as np
 
 from pcapdx.compiled import compiled
 from pcapdx.sieve.columns import Array
-from pcapdx.sieve.layers import be8, be16
+from pcapdx.sieve.layers import be8, be16, be32, place
 
 MOST_HITS = 1 << 12
 """Of one call of the kernel; then it is called again for the rest."""
@@ -43,8 +43,8 @@ class Words:
 
     def __init__(self, words: Sequence[bytes], kinds: Sequence[int] | None = None) -> None:
         self.words = tuple(words)
-        self._order = sorted(range(len(words)), key=lambda place: words[place])
-        ordered = [words[place] for place in self._order]
+        self._order = sorted(range(len(words)), key=lambda one: words[one])
+        ordered = [words[one] for one in self._order]
         firsts, pairs = np.full(1 << 16, -1, np.int16), np.zeros(1 << 16, np.uint8)
         for rank in reversed(range(len(ordered))):
             for part, first, second in ((FIRST, *ordered[rank][:2]), (SECOND, *ordered[rank][1:3])):
@@ -57,7 +57,7 @@ class Words:
             ends=np.cumsum([len(one) for one in ordered], dtype=np.int64),
             firsts=firsts,
             pairs=pairs,
-            kinds=np.array([kinds[place] if kinds else 1 for place in self._order], np.int64),
+            kinds=np.array([kinds[one] if kinds else 1 for one in self._order], np.int64),
         )
         self._hits = np.zeros(MOST_HITS, np.int64)
         self._ranks = np.zeros(MOST_HITS, np.int64)
@@ -70,8 +70,8 @@ class Words:
         at = 0
         while at < len(data):
             count, at = run(array, at, self.layout, self._hits, self._ranks)
-            for rank, place in zip(self._ranks[:count].tolist(), self._hits[:count].tolist(), strict=True):
-                found[self._order[rank]].append(place)
+            for rank, hit in zip(self._ranks[:count].tolist(), self._hits[:count].tolist(), strict=True):
+                found[self._order[rank]].append(hit)
         return found
 
 
@@ -114,17 +114,23 @@ def take_all(data: Any, at: int, end: int, words: Letters, hits: Array, ranks: A
 
 def tells(data: Any, begin: int, end: int, words: Letters, kinds: int) -> bool:
     """Whether a word of these kinds stands within."""
-    pairs = words.pairs
-    for at in range(begin, end - 1, 2):
+    pairs, at = words.pairs, begin
+    while at < end - 1:
+        if at < end - 7:  # most bytes begin no word: four pairs at once
+            first, second = be32(data, at), be32(data, at + 4)
+            parts = pairs[place(first >> 16)] | pairs[place(first & 0xFFFF)]
+            parts |= pairs[place(second >> 16)] | pairs[place(second & 0xFFFF)]
+            if parts == 0:
+                at += 8
+                continue
         part = int(pairs[be16(data, at)])
-        if part == 0:
-            continue
         before = part & SECOND and at > begin and pairs[be16(data, at - 1)] & FIRST
         if before and is_any(data, at - 1, end, words, kinds):
             return True
         here = part & FIRST and at + 2 < end and pairs[be16(data, at + 1)] & SECOND
         if here and is_any(data, at, end, words, kinds):
             return True
+        at += 2
     return False
 
 
