@@ -169,6 +169,18 @@ class View:
         """From the earliest to the latest frame."""
         return self.last_ns - self.first_ns
 
+    def let_go(self) -> None:
+        """Drops messages and tables, most of a large case's memory, where nothing more will be asked of them."""
+        self.flows = FlowTable(self.flows.rows[:0].copy(), self.flows.sides[:0].copy())
+        self._tables = replace(
+            self._tables,
+            flows=self.flows,
+            talkers=self._tables.talkers[:0].copy(),
+            bindings=self._tables.bindings[:0].copy(),
+        )
+        self.traffic, self.trail = {}, None
+        self._exchanges, self._of_kind = {}, {}
+
     def remains_ns(self, ts_ns: int) -> int:
         """How long the capture ran on after a moment: without that, silence is no proof."""
         return self.last_ns - ts_ns

@@ -130,7 +130,8 @@ def cache_folder() -> Path:
     package = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
     own = (package / "compiled.py", package / "machine_code.py")
-    kernels = [*package.glob("sieve/*.py"), *package.glob("capture/*.py"), package / "annotate" / "spots.py"]
+    kernels = [*package.glob("sieve/*.py"), *package.glob("capture/*.py")]
+    kernels += [package / "annotate" / f"{name}.py" for name in ("needles", "screen", "spots", "weave")]
     for source in sorted([*own, *kernels]):
         digest.update(source.read_bytes())
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcapdx"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
-from pcapdx.capture.records import CaptureFacts, Reader
+from pcapdx.capture.records import Block, CaptureFacts, Reader
 from pcapdx.capture.rotated import open_captures, rotated_sets
 from pcapdx.case import Case, View, ViewTables, route_of
 from pcapdx.diagnosis import Diagnosed, diagnose
@@ -16,6 +16,7 @@ from pcapdx.path.route import in_order
 from pcapdx.path.trail import Trail
 from pcapdx.plugins import Plugins
 from pcapdx.rule import Rule, TopicPage
+from pcapdx.sieve.columns import Array
 from pcapdx.sieve.engine import Sieve
 from pcapdx.sieve.sweep import BINDINGS, FLOWS, TALKERS
 from pcapdx.site import Site
@@ -24,6 +25,8 @@ from pcapdx.vantage import CaptureArgument, Role
 
 Progress = Callable[[CaptureFacts], None]
 """Called after each block with what is known of the capture so far."""
+Beside = Callable[[str, Sieve], Callable[[Block, Array], None]]
+"""For a capture's name and its sieve: who is shown each block, too, and its rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +53,11 @@ def analyze(
     stdin: BinaryIO | None = None,
     progress: Progress | None = None,
     strict: bool = False,
+    beside: Beside | None = None,
 ) -> Analysis:
     """Reads every capture and diagnoses the case; raises CaptureError for one that cannot be opened.
 
-    With ``strict`` a plug-in's bug escapes instead of being reported.
+    With ``strict`` a plug-in's bug escapes instead of being reported. ``beside`` goes over the captures, too.
     """
     site = site or Site()
     several = len(vantages(arguments)) > 1
@@ -66,6 +70,7 @@ def analyze(
             progress=progress,
             strict=strict,
             trail=Trail() if several else None,
+            beside=beside,
         )
         for argument, reader in open_all(arguments, stdin)
     ]
@@ -126,15 +131,21 @@ def read_view(
     strict: bool = False,
     thin_out: bool = True,
     trail: Trail | None = None,
+    beside: Beside | None = None,
 ) -> View:
     """Runs one capture through the sieve and the dissectors; ``trail`` is filled where there is one."""
-    keep = trail.keep if trail is not None else None
-    sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out, keep=keep)
+    sieve = Sieve(dissectors, fast=reader.fast, thin_out=thin_out)
+    if trail is not None:
+        keep = trail.keep
+        sieve.watchers.append(lambda _, rows: keep(rows))
+    if beside is not None:
+        sieve.watchers.append(beside(argument.name, sieve))
     feed = Feed(dissectors, argument.name, strict=strict)
     for claimed in sieve.run(reader):
         feed.offer(claimed, sieve.tables.flows, sieve.tables.sides)
         if progress is not None:
             progress(reader.facts)
+    sieve.watchers.clear()  # who watched may hold the sieve: both would stay
     return make_view(argument, reader.facts, sieve, feed, dissectors, site, trail)
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from shutil import copyfileobj
@@ -20,18 +20,23 @@ from pcapdx.annotate.mask import Masking
 from pcapdx.annotate.needles import Needles
 from pcapdx.annotate.payload import Blanking, Payload, Read
 from pcapdx.annotate.remarks import remarks_of, summary_of, vantage_text
-from pcapdx.annotate.seal import UNSEALED, seal
-from pcapdx.capture.records import Reader
+from pcapdx.annotate.seal import UNSEALED, Sum
+from pcapdx.capture.records import Block, Reader
 from pcapdx.capture.rotated import open_captures
 from pcapdx.case import View
 from pcapdx.diagnose import Analysis, Progress, analyze
 from pcapdx.errors import PcapdxError
 from pcapdx.plugins import Plugins
+from pcapdx.sieve.ahead import ahead
+from pcapdx.sieve.columns import Array
+from pcapdx.sieve.engine import Sieve
 from pcapdx.site import Site
 from pcapdx.values import dataclass
 from pcapdx.vantage import CaptureArgument
 
 CHECKED_BYTES = 4 << 20
+AHEAD_BYTES = 4 << 20
+"""How far the copy may be ahead of its sum, and that of what is written."""
 PAYLOAD = {
     Payload.KEEP: "",
     Payload.HEADERS: " Payload that no dissector reads is blanked.",
@@ -105,17 +110,27 @@ def annotate(
     site: Site | None = None,
     progress: Progress | None = None,
     spare: Sequence[str] = (),
+    lean: bool = False,
 ) -> tuple[Analysis, list[Written]]:
     """Writes ``output``, of several captures one file each into the folder ``output``; never over those to ``spare``.
 
-    Raises CaptureError, and LeakError where a secret would have been left.
+    ``lean``: nobody looks at messages and tables of the analysis any more. Raises CaptureError, and LeakError where a
+    secret would have been left.
     """
-    analysis = analyze(arguments, plugins, site=site, progress=progress)
+    findings: dict[str, Finding] = {}
+
+    def beside(name: str, sieve: Sieve) -> Callable[[Block, Array], None]:
+        findings[name] = Finding(sieve)
+        return findings[name].take
+
+    analysis = analyze(arguments, plugins, site=site, progress=progress, beside=beside if settings.mask else None)
     views = analysis.case.views
-    ledgers = {view.name: _searched(view) if settings.mask else Ledger() for view in views}
+    ledgers = {view.name: findings.pop(view.name).end() if settings.mask else Ledger() for view in views}
     needles = Needles(value for ledger in ledgers.values() for value in ledger.values)
     keep = {view.name: _kept(view, analysis) if settings.evidence_only else None for view in views}
     blanking = blankings(views, plugins, settings.payload)
+    for view in views if lean else ():
+        view.let_go()
     if settings.merge:
         target = _targets(views[:1], output, views, spare)[views[0].name]
         return analysis, [_merge(analysis, ledgers, needles, target, settings, keep, blanking)]
@@ -150,11 +165,6 @@ def blankings(views: Sequence[View], plugins: Plugins, payload: Payload) -> dict
 def opened(view: View) -> Reader:
     """A reader of a view's capture, once more."""
     return open_captures([piece.path for piece in view.capture.pieces], name=view.name)
-
-
-def _searched(view: View) -> Ledger:
-    with closing(opened(view)) as reader:
-        return Finding(fast=reader.fast).run(reader)
 
 
 def _kept(view: View, analysis: Analysis) -> frozenset[int]:
@@ -213,11 +223,11 @@ def _merge(
                 )
             )
         about = summary_of(analysis, told)
-        merge.write(file, points, [about, UNSEALED] if settings.sealed else [about])
-        if settings.mask:
-            check(file, needles)
+        total, pieces = Sum(), merge.merged(points, [about, UNSEALED] if settings.sealed else [about])
+        for piece in checked(total.of(gathered(pieces)), needles):
+            file.write(piece)
         if settings.sealed:
-            seal(file)
+            total.seal(file)
     kept = [view.frames if keep[view.name] is None else len(keep[view.name] or ()) for view in views]
     again = sum(one.again for one in ledgers.values())
     commented = sum(map(len, remarks.values()))
@@ -265,17 +275,15 @@ def _write(
         seal=settings.sealed,
     )
     with replacing(target) as file:
+        total, copy = Sum(), Copy(wishes)
         with closing(opened(view)) as reader:
-            copy = Copy(file, wishes)
-            masking = Masking(ledger, needles, fast=reader.fast, blanking=blanking)
-            for stretch in reader.stretches():
-                if settings.overwrites:
-                    masking.apply(stretch, fast=reader.fast)
-                copy.write(stretch)
-        if settings.mask:
-            check(file, needles)
+            masking = Masking(ledger, needles, fast=reader.fast, blanking=blanking) if settings.overwrites else None
+            # three things at once, each outside Python's lock
+            pieces = total.of(ahead(_copied(reader, masking, copy), most_bytes=AHEAD_BYTES))
+            for piece in checked(ahead(pieces, most_bytes=AHEAD_BYTES), needles):
+                file.write(piece)
         if settings.sealed:
-            seal(file)
+            total.seal(file)
     told += _elsewhere(ledger.again)
     if copy.dropped_secrets:
         told += f" Decryption secrets left out: {copy.dropped_secrets}."
@@ -283,6 +291,14 @@ def _write(
         told += f" Comments without a place (simple packet blocks): {len(copy.homeless)}."
     frames = reader.facts.frames if keep is None else len(keep)
     return Written(path=target, frames=frames, commented=commented, masked=told)
+
+
+def _copied(reader: Reader, masking: Masking | None, copy: Copy) -> Iterator[memoryview]:
+    """A capture as it is written, stretch by stretch."""
+    for stretch in reader.stretches():
+        if masking is not None:
+            masking.apply(stretch, fast=reader.fast)
+        yield from copy.of(stretch)
 
 
 def masked_text(ledger: Ledger, settings: Settings) -> str:
@@ -323,15 +339,32 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def check(file: BinaryIO, needles: Needles) -> None:
-    """Looks through all that was written; raises LeakError when a secret is left in it."""
-    if not needles:
-        return
-    file.flush()
+def checked(pieces: Iterable[memoryview], needles: Needles) -> Iterator[memoryview]:
+    """All that is written, looked through; raises LeakError when a secret is left in it."""
+    tail, longest = b"", needles.longest
+    for piece in pieces:
+        seam = tail + bytes(piece[:longest])
+        for part in (seam, piece) if needles else ():
+            if next(needles.find(np.frombuffer(part, np.uint8)), None) is not None:
+                raise LeakError("a secret that was masked was found in what was written again; nothing was written")
+        tail = (tail + bytes(piece[-longest:]))[-longest:] if longest else b""
+        yield piece
+
+
+def gathered(parts: Iterable[bytes]) -> Iterator[memoryview]:
+    """The same bytes in large pieces."""
+    kept, size = list[bytes](), 0
+    for part in parts:
+        kept.append(part)
+        size += len(part)
+        if size >= CHECKED_BYTES:
+            yield memoryview(b"".join(kept))
+            kept, size = [], 0
+    yield memoryview(b"".join(kept))
+
+
+def pieces_of(file: BinaryIO) -> Iterator[memoryview]:
+    """A file from its beginning."""
     file.seek(0)
-    tail = b""
     while piece := file.read(CHECKED_BYTES):
-        data = np.frombuffer(tail + piece, np.uint8)
-        if next(needles.find(data), None) is not None:
-            raise LeakError("a secret that was masked was found in the written file again; nothing was written")
-        tail = (tail + piece)[-needles.longest :]
+        yield memoryview(piece)

@@ -7,13 +7,13 @@ of a kind that nobody here knows and, unless asked for, secrets to decrypt with.
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO
 
 import numpy as np
 
 from pcapdx.annotate import blocks
 from pcapdx.annotate.blocks import Option
 from pcapdx.annotate.seal import UNSEALED, is_seal
+from pcapdx.annotate.weave import HEAD, pass_over, weave
 from pcapdx.capture.pcapng import BYTE_ORDERS
 from pcapdx.capture.pcapng_walk import (
     CUSTOM,
@@ -32,12 +32,18 @@ from pcapdx.capture.pcapng_walk import (
     SYSDIG_EVENT_V2,
 )
 from pcapdx.capture.records import Interface, Stretch
+from pcapdx.capture.source import FAST_BYTES
+from pcapdx.compiled import compiled
+from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
 NUMBERED = {CUSTOM: 12, CUSTOM_NO_COPY: 12, JOURNAL: 8, SYSDIG_EVENT: 28, SYSDIG_EVENT_V2: 32, SYSDIG_EVENT_LARGE: 32}
 """Blocks without a packet that take a frame number; and where what they say begins."""
 NANOSECONDS = 9
 STAMP = b"__REALTIME_TIMESTAMP="
+
+
+Part = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +66,12 @@ class Wishes:
 
 
 class Copy:
-    """Writes one capture, stretch after stretch."""
+    """Copies one capture, stretch after stretch."""
 
-    def __init__(self, file: BinaryIO, wishes: Wishes) -> None:
-        self._file = file
+    def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
+        self._remarked = np.array(sorted(wishes.remarks), np.int64)
+        self._kept = None if wishes.keep is None else np.array(sorted(wishes.keep), np.int64)
         self._order = "<"
         self._header_bytes = 0
         """Of a classic pcap's records; 0 for pcapng."""
@@ -74,27 +81,36 @@ class Copy:
         """Comments for which a simple packet block has no place."""
         self.dropped_secrets = 0
 
-    def write(self, stretch: Stretch) -> None:
-        """Writes a stretch, its bytes as they are now."""
+    def of(self, stretch: Stretch) -> Iterator[memoryview]:
+        """What is to be written of a stretch, its bytes as they are now; small parts are joined."""
+        joined: list[Part] = []
+        for part in self._parts(stretch):
+            joined.append(part)
+            if len(part) > FAST_BYTES:
+                if len(joined) > 1:
+                    yield memoryview(b"".join(joined[:-1]))
+                yield memoryview(part)
+                joined = []
+        yield memoryview(b"".join(joined))
+
+    def _parts(self, stretch: Stretch) -> Iterator[Part]:
+        """Those that are views of the stretch itself are small."""
         at = stretch.begin
         if stretch.opens:
             magic = bytes(stretch.block.data[at : at + 4])
             self._header_bytes = 0
             if struct.unpack("<I", magic)[0] != SECTION:
-                self._open_pcap(stretch, magic)
-        if self._header_bytes:
-            self._pcap(stretch)
-        else:
-            self._pcapng(stretch, at)
+                yield from self._open_pcap(stretch, magic)
+        yield from self._pcap(stretch) if self._header_bytes else self._pcapng(stretch, at)
 
-    def _open_pcap(self, stretch: Stretch, magic: bytes) -> None:
+    def _open_pcap(self, stretch: Stretch, magic: bytes) -> Sequence[bytes]:
         self._order = "<" if magic[0] in (0xD4, 0x4D, 0x34) else ">"
         self._header_bytes = 24 if magic in (b"\x34\xcd\xb2\xa1", b"\xa1\xb2\xcd\x34") else 16
         told = stretch.facts.interfaces[-1]
         self._unit_ns = 10 ** (NANOSECONDS + told.resolution_exponent)
         pairs: list[Option] = [*self._section_comments(), (blocks.APPLICATION, b"pcapdx")]
-        self._file.write(blocks.section(pairs, self._order))
-        self._file.write(blocks.interface(told.link_type, told.snap_length or 0, self._described(told), self._order))
+        described = blocks.interface(told.link_type, told.snap_length or 0, self._described(told), self._order)
+        return blocks.section(pairs, self._order), described
 
     def _section_comments(self) -> list[Option]:
         """Ours on a section; the first one also has a place for the seal."""
@@ -108,9 +124,11 @@ class Copy:
         resolution = bytes([-told.resolution_exponent])
         return [(blocks.IF_DESCRIPTION, blocks.text(self._wishes.vantage)), (blocks.IF_RESOLUTION, resolution)]
 
-    def _pcap(self, stretch: Stretch) -> None:
-        """Frames of a classic pcap: heads by NumPy, then one join."""
+    def _pcap(self, stretch: Stretch) -> Iterator[Part]:
+        """Frames of a classic pcap: heads by NumPy; those that stay as they are in runs."""
         records, data = stretch.block.records, stretch.block.data
+        if self._kept is not None:
+            records = records[np.isin(records["number"], self._kept)]
         captured = records["captured_bytes"].astype(np.int64)
         stamps = (records["ts_ns"] // self._unit_ns).astype(np.uint64)
         heads = np.zeros(len(records), [(name, f"{self._order}u4") for name in ("kind", "size", "if", "high", "low")]
@@ -118,63 +136,65 @@ class Copy:
         heads["kind"], heads["size"] = PACKET, 32 + (captured + 3) // 4 * 4
         heads["high"], heads["low"] = stamps >> np.uint64(32), stamps & np.uint64(0xFFFF_FFFF)
         heads["captured"], heads["wire"] = captured, records["wire_bytes"]
-        packed, view = heads.tobytes(), data.data
-        tails = heads["size"].tobytes()
-        remarks, keep = self._wishes.remarks, self._wishes.keep
-        parts: list[bytes | memoryview] = []
-        numbers, offsets = records["number"].tolist(), records["offset"].tolist()
-        for place, (number, offset, size) in enumerate(zip(numbers, offsets, captured.tolist(), strict=True)):
-            if keep is not None and number not in keep:
-                continue
-            packet, padding = view[offset : offset + size], PADDING[size % 4]
-            if number in remarks:
-                pairs = blocks.options(blocks.comments(remarks[number]), self._order)
-                parts += self._longer(packed[28 * place : 28 * place + 28], [packet, padding, pairs])
-            else:
-                parts += (
-                    packed[28 * place : 28 * place + 28], packet, padding, tails[4 * place : 4 * place + 4]
-                )  # fmt: skip
-        self._file.write(b"".join(parts))
+        starts, packed = np.ascontiguousarray(records["offset"]), heads.view(np.uint8)
+        done, fast = 0, stretch.end - stretch.begin > FAST_BYTES
+        for place in np.flatnonzero(np.isin(records["number"], self._remarked)).tolist():
+            yield from woven(data, starts, captured, packed, done, place, fast=fast)
+            start, size, done = int(starts[place]), int(captured[place]), place + 1
+            pairs = blocks.options(blocks.comments(self._wishes.remarks[int(records["number"][place])]), self._order)
+            yield from self._longer(heads[place].tobytes(), [data.data[start : start + size], PADDING[size % 4], pairs])
+        yield from woven(data, starts, captured, packed, done, len(records), fast=fast)
 
-    def _longer(self, head: bytes, rest: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+    def _longer(self, head: bytes, rest: Sequence[Part]) -> list[Part]:
         """A packet block whose size has changed."""
         size = struct.pack(self._order + "I", 32 + sum(map(len, rest)))
         return [head[:4], size, head[8:], *rest, size]
 
-    def _pcapng(self, stretch: Stretch, at: int) -> None:
+    def _pcapng(self, stretch: Stretch, at: int) -> Iterator[Part]:
         """Whole blocks; runs of those that stay as they are go out in one piece."""
-        view = stretch.block.data.data
-        offsets = stretch.block.records["offset"].tolist()
-        numbers = stretch.block.records["number"].tolist()
-        remarks, keep = self._wishes.remarks, self._wishes.keep
+        data, records = stretch.block.data, stretch.block.records
+        view, offsets = data.data, np.ascontiguousarray(records["offset"])
+        touched, keep = self._touched(records["number"]), self._kept
+        left_out = np.zeros(len(records), np.bool_) if keep is None else ~np.isin(records["number"], keep)
+        odd = [*np.flatnonzero(touched | left_out).tolist(), len(records)][::-1]
         run, place = at, 0
         while at < stretch.end:
+            if stretch.end - at > FAST_BYTES:
+                at, place = compiled(pass_over)(data, at, stretch.end, int(self._order == ">"), offsets, place, odd[-1])
+                if at == stretch.end:
+                    break
             kind, size = struct.unpack_from(self._order + "II", view, at)
             if kind == SECTION:
                 self._order = BYTE_ORDERS[bytes(view[at + 8 : at + 12])]
                 (size,) = struct.unpack_from(self._order + "I", view, at + 4)
-            fresh: Sequence[bytes | memoryview] | None = None
+            fresh: Sequence[Part] | None = None
             if kind in (PACKET, OLD_PACKET, SIMPLE_PACKET):
-                head = 12 if kind == SIMPLE_PACKET else 28
+                head = 12 if kind == SIMPLE_PACKET else HEAD
                 if place < len(offsets) and offsets[place] == at + head:
-                    self._number = numbers[place]
-                    place += 1
-                    if keep is not None and self._number not in keep:
+                    self._number = int(records["number"][place])
+                    if left_out[place]:
                         fresh = ()
-                    elif self._number in remarks:
+                    elif touched[place]:
                         fresh = self._commented(bytes(view[at : at + size]), kind)
+                    place += 1
+                    if odd[-1] < place:
+                        odd.pop()
                 else:
                     fresh = ()
             else:
                 fresh = self._other(kind, bytes(view[at : at + size]))
             if fresh is not None:
-                self._file.write(view[run:at])
-                self._file.write(b"".join(fresh))
+                yield bytes(view[run:at])
+                yield from fresh
                 run = at + size
             at += size
-        self._file.write(view[run:at])
+        yield bytes(view[run:at])
 
-    def _commented(self, block: bytes, kind: int) -> Sequence[bytes | memoryview]:
+    def _touched(self, numbers: Array) -> Array:
+        """Which frames of a pcapng are written otherwise than they are."""
+        return np.isin(numbers, self._remarked)
+
+    def _commented(self, block: bytes, kind: int) -> Sequence[Part]:
         added = self._wishes.remarks[self._number]
         if kind == SIMPLE_PACKET:
             self.homeless += [f"frame {self._number}: {one}" for one in added]
@@ -206,7 +226,23 @@ class Copy:
         return None if kind in (NAMES, STATISTICS) or not wishes.blank else ()
 
 
+FEW = 50
+"""So few frames are joined faster than the kernel is called."""
 PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+def woven(
+    data: Array, starts: Array, sizes: Array, heads: Array, first: int, last: int, *, fast: bool
+) -> Iterator[Part]:
+    """Packet blocks of frames without comments: of a large capture by the kernel, unless they are a few."""
+    if fast and last - first > FEW:
+        out = np.empty(int(sizes[first:last].sum()) + (HEAD + 7) * (last - first), np.uint8)
+        yield out.data[: compiled(weave)(data, starts, sizes, heads, first, last, out)]
+        return
+    view = data.data
+    for place in range(first, last):
+        start, size, head = int(starts[place]), int(sizes[place]), heads[HEAD * place : HEAD * (place + 1)].tobytes()
+        yield from (head, view[start : start + size], PADDING[size % 4], head[4:8])
 
 
 def options_of(data: bytes, order: str) -> Iterator[Option]:

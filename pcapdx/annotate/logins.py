@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pcapdx.annotate import databases, words
 from pcapdx.annotate.ledger import FOREVER
+from pcapdx.annotate.screen import CHAP, CLIENT, TEXTS
 from pcapdx.annotate.words import Found
 
 _LINES = (
@@ -180,3 +181,11 @@ BY_PORT: dict[int, Finder] = {
     **dict.fromkeys(range(5900, 6101), vnc),
 }
 """Who reads a stream, by the server's port; HTTP is known by how it begins."""
+CHAP_WORD = b"chap_"
+KINDS: dict[Finder, int] = {
+    **{BY_PORT[port]: CLIENT for port in (21, 6379, 5432, 1433, 5672, 1080, 5222)},
+    chap: CHAP,
+    texts: TEXTS,
+    mysql: TEXTS | CLIENT,
+}
+"""What of a stream each looks at, for :mod:`pcapdx.annotate.screen`; the others look at all of it."""

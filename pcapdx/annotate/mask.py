@@ -38,8 +38,10 @@ class Masking:
         self.bytes = 0
         """Bytes that became others."""
 
-    def apply(self, stretch: Stretch, *, fast: bool) -> Array:
-        """Overwrites; returns the FRAME rows of the stretch, which are reused by the next call."""
+    def apply(self, stretch: Stretch, *, fast: bool) -> None:
+        """Overwrites what has to be, in the bytes of the stretch."""
+        if not (self._spans or len(self._frames) or self._needles or self._blanking):
+            return
         block = stretch.block
         self._sieve.fast = fast
         rows = self._sieve.sweep(block)
@@ -50,7 +52,6 @@ class Masking:
             starts = block.records["offset"].tolist()
             for place, begin, end in self._blanking.ranges(block.data.data, starts, rows):
                 blank(block.data.data, starts[place], rows[place], begin, end)
-        return rows
 
     def clean(self, text: str) -> str:
         """A text with crosses over every value in it."""

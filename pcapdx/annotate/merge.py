@@ -4,7 +4,7 @@ import heapq
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from pcapdx.annotate import blocks
 from pcapdx.annotate.blocks import Option
@@ -46,24 +46,24 @@ class Merged:
     keep: frozenset[int] | None
 
 
-def write(file: BinaryIO, points: Sequence[Merged], remarks: Sequence[str]) -> None:
-    """Writes the merged file; ``remarks`` are the comments on it as a whole."""
+def merged(points: Sequence[Merged], remarks: Sequence[str]) -> Iterator[bytes]:
+    """The merged file, block by block; ``remarks`` are the comments on it as a whole."""
     pairs = [*blocks.comments(remarks), (blocks.APPLICATION, b"pcapdx")]
-    file.write(blocks.section(pairs, ORDER))
-    _names(file, points)
+    yield blocks.section(pairs, ORDER)
+    yield from _names(points)
     known: dict[tuple[int, int], int] = {}
     for packet in heapq.merge(*(_packets(point, place) for place, point in enumerate(points))):
         key = packet.source, packet.interface
         if key not in known:
             known[key] = len(known)
-            file.write(_interface(points[packet.source], packet.interface))
+            yield _interface(points[packet.source], packet.interface)
         options: list[Option] = blocks.comments(packet.comments)
         if packet.direction:
             options.append((blocks.FLAGS, struct.pack(ORDER + "I", packet.direction)))
         stamp = max(packet.ts_ns, 0)
-        file.write(blocks.packet(known[key], stamp, packet.wire_bytes, packet.data, options, ORDER))
+        yield blocks.packet(known[key], stamp, packet.wire_bytes, packet.data, options, ORDER)
     for (source, index), number in known.items():
-        _statistics(file, number, points[source].reader.facts.interfaces[index])
+        yield from _statistics(number, points[source].reader.facts.interfaces[index])
 
 
 def _packets(point: Merged, place: int) -> Iterator[Packet]:
@@ -104,7 +104,7 @@ def _interface(point: Merged, index: int) -> bytes:
     return blocks.interface(told.link_type, told.snap_length or 0, pairs, ORDER)
 
 
-def _names(file: BinaryIO, points: Sequence[Merged]) -> None:
+def _names(points: Sequence[Merged]) -> Iterator[bytes]:
     """One block of all names that the captures know; those of :mod:`pcapdx.capture.pcapng_blocks`' bounds."""
     names = {address: name for point in reversed(points) for address, name in point.view.capture.names.items()}
     if not names:
@@ -113,13 +113,12 @@ def _names(file: BinaryIO, points: Sequence[Merged]) -> None:
     for address, name in names.items():
         packed = ip_address(address).packed
         records.append((NAME_IPV4 if len(packed) == 4 else NAME_IPV6, packed + blocks.text(name) + b"\0"))
-    file.write(blocks.block(NAMES, blocks.options(records, ORDER), ORDER))
+    yield blocks.block(NAMES, blocks.options(records, ORDER), ORDER)
 
 
-def _statistics(file: BinaryIO, number: int, told: Interface) -> None:
+def _statistics(number: int, told: Interface) -> Iterator[bytes]:
     counters = ((STATS_RECEIVED, told.received), (STATS_DROPPED, told.dropped))
     pairs = [(code, struct.pack(ORDER + "Q", value)) for code, value in counters if value is not None]
     if pairs:
-        file.write(
-            blocks.block(STATISTICS, struct.pack(ORDER + "III", number, 0, 0) + blocks.options(pairs, ORDER), ORDER)
-        )
+        body = struct.pack(ORDER + "III", number, 0, 0) + blocks.options(pairs, ORDER)
+        yield blocks.block(STATISTICS, body, ORDER)

@@ -6,7 +6,8 @@ does not prove who wrote the file; it tells a capture that was saved again with 
 
 import hashlib
 import struct
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, TypeVar
 
 from pcapdx.annotate.blocks import BYTE_ORDER_MAGIC, COMMENT, SECTION
 
@@ -15,8 +16,8 @@ _DIGITS = 64
 UNSEALED = ABOUT + "0" * _DIGITS
 """The comment before the sum is known."""
 _PREFIX = ABOUT.encode()
-_PIECE = 4 << 20
 _LONGEST_SECTION = 16 << 20
+Piece = TypeVar("Piece", bytes, memoryview)
 
 
 def is_seal(comment: bytes) -> bool:
@@ -24,20 +25,26 @@ def is_seal(comment: bytes) -> bool:
     return comment.startswith(_PREFIX)
 
 
-def seal(file: BinaryIO) -> None:
-    """Puts the sum into a file whose first section has the comment ``UNSEALED``; without it nothing is done."""
-    file.flush()
-    file.seek(0)
-    at = _place(file.read(_LONGEST_SECTION))
-    if at is None:
-        return
-    file.seek(0)
-    total = hashlib.sha256()
-    while piece := file.read(_PIECE):
-        total.update(piece)
-    file.seek(at)
-    file.write(total.hexdigest().encode())
-    file.seek(0, 2)
+class Sum:
+    """The sum of a file that is being written."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def of(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The same pieces, which the file is made of."""
+        for piece in pieces:
+            self._total.update(piece)
+            yield piece
+
+    def seal(self, file: BinaryIO) -> None:
+        """Puts the sum into the file, whose first section has the comment ``UNSEALED``; else nothing is done."""
+        file.seek(0)
+        at = _place(file.read(_LONGEST_SECTION))
+        if at is not None:
+            file.seek(at)
+            file.write(self._total.hexdigest().encode())
+        file.seek(0, 2)
 
 
 def sealed(data: bytes) -> bytes:

@@ -33,7 +33,14 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 """What the metadata service tells that is no secret, and the list of what there is."""
-_PORTS = frozenset({80, 8080, 3128})
+UNASKED_PORTS = frozenset({80, 8080, 3128})
+"""Where an answer may be a secret though nobody saw what was asked."""
+TELLING_WORDS = (
+    b"domu_request", b"vm_request", b"/latest", b"/openstack", b"/####-##-##", b"/1.0", b"/computemetadata",
+    b"/metadata", b"/opc", b"userdata", b"user-data", b"user_data", b"user-_data", b"public-keys", b"content-encoding",
+    b"chunked", b" 101",
+)  # fmt: skip
+"""A connection in which none of these stands, whatever the case, has no body that is secret; ``#`` is any digit."""
 _MOST_HEAD = 65_536
 _MOST_CHUNKED = 4 << 20
 PASSWORD, METADATA, COMPRESSED, SOCKET = "password server answer", "metadata answer", "compressed message", "websocket"
@@ -150,7 +157,7 @@ class Web:
             self.at[True], self.switched = self.switched, None
         if self.asked:
             kind = self.asked.popleft()
-        elif not self.asks and self.port in _PORTS and _plain(head):
+        elif not self.asks and self.port in UNASKED_PORTS and _plain(head):
             kind = PASSWORD if self.port != 80 else METADATA
         else:
             return ""

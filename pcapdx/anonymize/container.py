@@ -2,13 +2,14 @@
 
 import struct
 from collections.abc import Sequence
-from typing import BinaryIO
+
+import numpy as np
 
 from pcapdx.annotate import blocks
-from pcapdx.annotate.copy import Copy, Wishes, options_of
+from pcapdx.annotate.copy import Copy, Part, Wishes, options_of
 from pcapdx.anonymize.pseudonyms import Pseudonyms
 from pcapdx.capture.pcapng_walk import INTERFACE, NAMES, OLD_PACKET, PACKET, SECTION
-from pcapdx.capture.records import Stretch
+from pcapdx.sieve.columns import Array
 
 _FLAGS, _DROPPED = 2, 4
 _OF_PACKETS = frozenset({_FLAGS, _DROPPED})
@@ -21,17 +22,15 @@ _BYTES_OF_FILTER = b"\0"
 class Nameless(Copy):
     """Copies with frame numbers, times and interfaces as they are."""
 
-    def __init__(self, file: BinaryIO, told: Pseudonyms) -> None:
-        super().__init__(
-            file, Wishes(remarks=_Every(), section="pseudonyms in place of addresses and names", vantage="")
-        )
+    def __init__(self, told: Pseudonyms) -> None:
+        super().__init__(Wishes(remarks={}, section="pseudonyms in place of addresses and names", vantage=""))
         self._told = told
 
-    def write(self, stretch: Stretch) -> None:
-        """Writes a stretch, its bytes as they are now."""
-        super().write(stretch)
+    def _touched(self, numbers: Array) -> Array:
+        """All: each may have comments."""
+        return np.ones(len(numbers), np.bool_)
 
-    def _commented(self, block: bytes, kind: int) -> Sequence[bytes | memoryview]:
+    def _commented(self, block: bytes, kind: int) -> Sequence[Part]:
         """A packet without comments."""
         if kind not in (PACKET, OLD_PACKET):
             return (block,)
@@ -59,13 +58,3 @@ class Nameless(Copy):
         if code == _NAME:
             return code, blocks.text(self._told.name(value.decode("utf-8", "replace")))
         return option if code in _OF_INTERFACES else None
-
-
-class _Every(dict[int, Sequence[str]]):
-    """Every frame has something to be changed; a classic pcap's have nothing."""
-
-    def __contains__(self, number: object) -> bool:
-        return True
-
-    def __missing__(self, number: int) -> Sequence[str]:
-        return ()

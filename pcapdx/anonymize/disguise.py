@@ -4,13 +4,14 @@ What pcapdx says of them is then said in pseudonyms, whatever the format, and no
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from pcapdx.annotate.annotate import blankings, check, opened
+from pcapdx.annotate.annotate import blankings, checked, opened, pieces_of
 from pcapdx.annotate.find import Finding
 from pcapdx.annotate.ledger import Ledger
 from pcapdx.annotate.needles import Needles
@@ -142,7 +143,7 @@ def _written(original: Analysis, plugins: Plugins, told: Pseudonyms, folder: Pat
         paths.append(path)
     for path in paths:
         with path.open("rb") as file:
-            check(file, needles)
+            deque(checked(pieces_of(file), needles), maxlen=0)
             originals.check(file)
     return paths
 
@@ -151,12 +152,8 @@ def _searched(view: View, plugins: Plugins, told: Pseudonyms, everything: bool) 
     """The secrets of a capture, what goes over names in its streams, and its fragments."""
     dissectors, fragments = unsampled(plugins.dissectors), Fragments(told)
     with closing(opened(view)) as reader:
-        finding = Finding(
-            fast=reader.fast,
-            dissectors=dissectors,
-            more=lambda run, port: read(run, port, told),
-            everything=everything,
-        )
+        sieve = Sieve(dissectors, fast=reader.fast)
+        finding = Finding(sieve, more=lambda run, port: read(run, port, told), everything=everything)
         ledger = finding.run(reader)
     if view.counters["fragments"]:
         with closing(opened(view)) as reader:
@@ -177,11 +174,11 @@ def _write(
     path: Path,
 ) -> None:
     with path.open("wb") as file, closing(opened(view)) as reader:
-        copy = Nameless(file, told)
+        copy = Nameless(told)
         masking = Readdressing(ledger, needles, told, fragments, fast=reader.fast, blanking=blanking)
         for stretch in reader.stretches():
             masking.apply(stretch, fast=reader.fast)
-            copy.write(stretch)
+            file.writelines(copy.of(stretch))
 
 
 def learn(told: Pseudonyms, analysis: Analysis, site: Site) -> None:

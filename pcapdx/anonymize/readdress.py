@@ -40,13 +40,12 @@ class Readdressing(Masking):
         self._fragments = fragments
         self._writers = {MAC: told.mac, V4: told.ipv4, V6: told.ipv6}
 
-    def apply(self, stretch: Stretch, *, fast: bool) -> Array:
-        """Overwrites; returns the FRAME rows of the stretch."""
+    def apply(self, stretch: Stretch, *, fast: bool) -> None:
+        """Overwrites."""
         self._sieve.fast = fast
         rows = self._sieve.sweep(stretch.block)
         self._all(stretch.block, rows)
         self._elsewhere(stretch, rows)
-        return rows
 
     def _all(self, block: Block, rows: Array) -> None:
         view = block.data.data

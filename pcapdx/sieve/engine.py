@@ -61,9 +61,7 @@ class Sieve:
         *,
         fast: bool,
         thin_out: bool = True,
-        keep: Callable[[Array], None] | None = None,
     ) -> None:
-        """``keep`` is shown the FRAME rows of every block; they are reused for the next one."""
         self.fast = fast
         """Run the compiled twin."""
         self.claims = claim_tables.build(dissectors, thin_out=thin_out)
@@ -83,20 +81,19 @@ class Sieve:
             counters=np.zeros(1, COUNTERS),
             state=np.zeros(8, np.int64),
         )
-        self._keep = keep
+        self.watchers: list[Callable[[Block, Array], None]] = []
+        """Shown every block that is fed and its FRAME rows; both are reused for the next one."""
         self._frames = np.zeros(0, FRAME)
         self._lists = _lists(0)
 
     def feed(self, block: Block) -> Claimed:
         """Sees a block; returns its claimed frames."""
-        frames = self._sweep(block, every=self._keep is not None)
+        frames = self._sweep(block, every=bool(self.watchers))
+        for watcher in self.watchers:
+            watcher(block, frames)
         places = self._lists.claimed[: int(self.tables.state[CLAIMED])]
         ended = self._lists.ended[: int(self.tables.state[ENDED])].tolist()
-        if self._keep is not None:
-            self._keep(frames)
-            rows = frames[places]
-        else:
-            rows = frames[: len(places)].copy()
+        rows = frames[places] if self.watchers else frames[: len(places)].copy()
         sizes = np.ascontiguousarray(rows["end_offset"])
         ends = np.cumsum(sizes)
         offsets = block.records["offset"][places]

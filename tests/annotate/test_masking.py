@@ -3,6 +3,7 @@
 import base64
 import gzip
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from scapy.packet import Packet as Scapy
 from scapy.packet import Raw
 
 from pcapdx.annotate import find
-from pcapdx.annotate.annotate import LeakError, check
+from pcapdx.annotate.annotate import LeakError, checked, pieces_of
 from pcapdx.annotate.needles import Needles
 from tests.annotate.annotating import annotated, tshark
 from tests.capture.writing import Packet, pcap, read
@@ -231,15 +232,15 @@ def test_vnc_keeps_what_was_decided(tmp_path: Path) -> None:
     assert said.endswith(bytes(4))
 
 
-@pytest.mark.parametrize("wrap", WRAPS)
-def test_datagrams(wrap: Wrap, tmp_path: Path) -> None:
+def datagrams(wrap: Wrap) -> list[bytes]:
+    """Packets with a secret each."""
     ends = IP(src=CLIENT, dst=SERVER)
     community = b"\x30\x30\x02\x01\x01\x04" + bytes([len(SECRET)]) + SECRET + b"\xa0\x10" + bytes(16)
     options = [("message-type", "discover"), (90, SECRET), (43, b"\x01\x11" + SECRET), "end"]
     dhcp = UDP(sport=68, dport=67) / BOOTP(op=1) / DHCP(options=options)
     vrrp = b"\x21\x01\x64\x01\x01\x01\x00\x00\x0a\x01\x01\x01" + SECRET[:8]
     radius = b"\1\1\0\x27" + bytes(16) + b"\2\x13" + SECRET
-    frames = [
+    return [
         bytes(wrap(ends / UDP(sport=40_000, dport=1812) / Raw(radius))),
         bytes(wrap(ends / UDP(sport=520, dport=520) / Raw(b"\2\2\0\0\xff\xff\0\2" + SECRET[:16]))),
         bytes(wrap(ends / UDP(sport=1985, dport=1985) / Raw(bytes(8) + SECRET[:8] + bytes(4)))),
@@ -251,19 +252,27 @@ def test_datagrams(wrap: Wrap, tmp_path: Path) -> None:
         bytes(wrap(ends / dhcp)),
         bytes(wrap(IP(src=CLIENT, dst="224.0.0.18", proto=112) / Raw(vrrp))),
     ]
-    seen = masked(frames, tmp_path)
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_datagrams(wrap: Wrap, tmp_path: Path) -> None:
+    seen = masked(datagrams(wrap), tmp_path)
     assert_gone(seen)
     for one in seen:
         assert SECRET[:8] not in one
 
 
+def fragments(size: int) -> list[bytes]:
+    """Of a datagram with a secret."""
+    options = [("message-type", "discover"), (90, SECRET), "end"]
+    whole = plain(IP(src=CLIENT, dst=SERVER) / UDP(sport=68, dport=67) / BOOTP(op=1) / DHCP(options=options))
+    return [bytes(one) for one in fragment(whole, fragsize=size)]  # type: ignore[no-untyped-call]  # scapy's
+
+
 @pytest.mark.parametrize("size", [8, 16, 24, 480])
 def test_datagrams_in_fragments(size: int, tmp_path: Path) -> None:
     """Also where a value lies across two fragments, each of which was recorded twice; the sum stays right."""
-    options = [("message-type", "discover"), (90, SECRET), "end"]
-    whole = plain(IP(src=CLIENT, dst=SERVER) / UDP(sport=68, dport=67) / BOOTP(op=1) / DHCP(options=options))
-    pieces = [bytes(one) for one in fragment(whole, fragsize=size)]  # type: ignore[no-untyped-call]  # scapy's
-    seen = masked([one for one in pieces for _ in range(2)], tmp_path)
+    seen = masked([one for one in fragments(size) for _ in range(2)], tmp_path)
     data = b"".join(one[34 : 14 + Ether(one)[IP].len] for one in seen[::2])
     assert SECRET not in data
     assert seen[::2] == seen[1::2]
@@ -316,7 +325,19 @@ def test_a_leak_is_refused(tmp_path: Path) -> None:
     for form in (SECRET, SECRET.hex().encode(), base64.b64encode(b"ab" + SECRET), SECRET.decode().encode("utf-16-le")):
         file.write_bytes(b"." * 5_000_000 + form + b".")
         with file.open("rb") as opened, pytest.raises(LeakError):
-            check(opened, Needles([SECRET]))
+            list(checked(pieces_of(opened), Needles([SECRET])))
+
+
+@given(st.lists(st.integers(0, 40), max_size=6), st.integers(0, 20), st.booleans())
+def test_a_leak_across_pieces_is_refused(cuts: list[int], before: int, there: bool) -> None:
+    data = b"." * before + SECRET[: None if there else -1] + b"."
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    pieces = [memoryview(data[begin:end]) for begin, end in pairwise(edges)]
+    try:
+        assert b"".join(checked(pieces, Needles([SECRET]))) == data
+        assert not there
+    except LeakError:
+        assert there
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
