@@ -159,7 +159,10 @@ def pair(traffic: Traffic) -> Iterator[MetadataExchange]:
     for conversation in traffic.conversations:
         requests = [seen for seen in conversation.seen if isinstance(seen.message, MetadataRequest)]
         answers = [seen for seen in conversation.seen if isinstance(seen.message, MetadataAnswer)]
-        final = [(seen, seen.message.complete) for seen in answers if seen.message.status >= _FINAL]
+        final = [
+            (seen, seen.message.complete or _answers_head(requests, index))
+            for index, seen in enumerate(one for one in answers if one.message.status >= _FINAL)
+        ]
         for joined in join(conversation, requests, final):
             request: MetadataRequest = joined.request.message
             if request.kind is MetadataKind.NONE:
@@ -177,6 +180,11 @@ def pair(traffic: Traffic) -> Iterator[MetadataExchange]:
                 ended=joined.ended,
                 acked=joined.answer_acked,
             )
+
+
+def _answers_head(requests: list[Seen[MetadataRequest]], index: int) -> bool:
+    """The answer of this index tells a length and has no body, as it should."""
+    return index < len(requests) and requests[index].message.method == "HEAD"
 
 
 def withheld(message: object) -> str | None:

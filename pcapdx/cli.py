@@ -4,10 +4,8 @@ Exit status: 0 nothing at or above ``--fail-on``, 1 threshold reached, 2 could n
 result is partial. The report goes to standard output, words for people to standard error.
 """
 
-import atexit
 import gc
 import os
-import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +15,6 @@ import click
 
 from pcapdx import __version__
 from pcapdx.attach.command import attach
-from pcapdx.compiled import before_compiling
 from pcapdx.errors import PcapdxError
 from pcapdx.options import (
     disguise_of,
@@ -28,14 +25,14 @@ from pcapdx.options import (
     report_options,
     write,
 )
+from pcapdx.process import COULD_NOT_RUN, run_to_end
 from pcapdx.profile.command import site
 
 if TYPE_CHECKING:
     from pcapdx.diagnose import Analysis
     from pcapdx.report.document import Document
 
-THRESHOLD_REACHED, COULD_NOT_RUN, PARTIAL = 1, 2, 3
-INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+THRESHOLD_REACHED, PARTIAL = 1, 3
 
 
 class _Commands(click.Group):
@@ -418,48 +415,5 @@ def _exit(analysis: "Analysis", document: "Document", fail_on: str | None) -> No
 
 
 def main() -> None:
-    """The console script: turns errors into one line and exit status 2."""
-    # NumPy's linear algebra is not used; its threads would be started at import all the same
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # a run makes many values and hardly a circle; looking for circles would take a third of its time
-    gc.disable()
-    # as Ctrl-C does: whatever lies in temporary files, perhaps with its secrets, goes
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
-    status = [0]
-    atexit.register(_leave, status)  # the first to be registered is the last to be called
-    said = "pcapdx: compiling the kernels for large captures, once on this machine (ten to twenty seconds)"
-    before_compiling.append(lambda: click.echo(said, err=True))
-    try:
-        cli.main(standalone_mode=False)
-    except SystemExit as wanted:
-        status[0] = wanted.code if isinstance(wanted.code, int) else 0
-    except click.exceptions.Abort:
-        status[0] = INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        status[0] = COULD_NOT_RUN
-    except (PcapdxError, OSError) as error:
-        from pcapdx.report.escape import plain
-
-        click.echo(f"pcapdx: {plain(_told(error))}", err=True)
-        status[0] = COULD_NOT_RUN
-    sys.exit(status[0])
-
-
-def _told(error: Exception) -> str:
-    """What went wrong, in words; of a full disk or the like, where."""
-    if not isinstance(error, OSError):
-        return str(error)
-    what = error.strerror or str(error)
-    return f"{error.filename}: {what}" if error.filename else f"what was to be written could not be: {what}"
-
-
-def _leave(status: list[int]) -> None:
-    """Ends the process at once. To take hundreds of thousands of values apart one by one, as the interpreter would
-    before it ends, takes a sixth of the time of a small run."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        status[0] = status[0] or COULD_NOT_RUN
-    os._exit(status[0])
+    """The console script."""
+    run_to_end(lambda: cli.main(standalone_mode=False))

@@ -26,6 +26,17 @@ def receive_tags_lost(local: Collection[str]) -> Step:
     return step
 
 
+def blanked(length: int) -> Step:
+    """Overwrite what follows so many bytes of each frame with zeros, as is done before a capture is handed on."""
+
+    def step(path: Path) -> Path:
+        header, records = read(path)
+        blank = [(sec, frac, size, data[:length].ljust(len(data), b"\0")) for sec, frac, size, data in records]
+        return write(path.with_suffix(".blank.pcap"), header, blank)
+
+    return step
+
+
 def _untagged(record: Record, ours: Collection[bytes]) -> Record:
     seconds, fraction, size, data = record
     if data[6:12] in ours or data[12:14] not in _TPIDS:

@@ -33,16 +33,25 @@ _PEER = """unicast_peer {{
 
 
 def keepalived(
-    router: Router, network: GuestNetwork, *, priority: int, version: int = 2, peer: str = "", vmac: bool = False
+    router: Router,
+    network: GuestNetwork,
+    *,
+    priority: int,
+    version: int = 2,
+    peer: str = "",
+    vmac: bool = False,
+    announces: int = 0,
 ) -> None:
     """Let a router take part in the election for the network's gateway address.
 
     With a ``peer`` it speaks to that address alone instead of the group; with ``vmac`` from the virtual router's MAC.
+    It says that it ``announces`` its address so many times in a row, five unless told.
     """
     name = router.ns.name
     more = [_AUTHENTICATION if version == 2 else "version 3"]
     more += [_PEER.format(peer=peer)] if peer else []
     more += ["use_vmac"] if vmac else []
+    more += [f"garp_master_repeat {announces}"] if announces else []
     text = _CONF.format(network=network, priority=priority, more="\n    ".join(more))
     conf = router.lab.file(f"{name}/keepalived.conf", text)
     folder = router.lab.folder / name

@@ -82,6 +82,9 @@ def _ended(conversation: Conversation, request: Seen[Any], began: bool) -> Ended
         return Ended.PARTIAL if began else Ended.OPEN
     if began:
         return Ended.SHORT
+    server = conversation.flow.responder if request.from_originator else conversation.flow.originator
+    if not server.syn:
+        return Ended.OPEN  # where its stream begins is not known, so bytes of it may be missing in the capture
     if closing.by_originator == request.from_originator:
         return Ended.ABANDONED
     return Ended.RESET if closing.how is End.RST else Ended.CLOSED

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from pcapdx.path.admission import GROUP_BIT, UNKNOWN, UNTOLD, YES, admitted
-from pcapdx.path.trail import ARP, TCP, Trail, in_sample
+from pcapdx.path.trail import ARP, TCP, UDP, Trail, in_sample
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
@@ -28,6 +28,14 @@ MOST_ALIKE = 8
 """Packets alike that are paired in the order of their times, where nothing is there once."""
 LARGE_FRAME = 1522
 """Longer frames are of a jumbo network, or the kernel's own before it cuts or after it joins segments (GSO, GRO)."""
+TALK = 5
+"""Unicast frames of IP in a capture, from which on some ARP is to be expected in it."""
+IPV6 = 1 << 62
+"""From here on an address of a row is the hash of an IPv6 address."""
+TUNNEL_BYTES = 50
+"""What VXLAN puts before a frame."""
+FEW_ARP = 4
+"""A request, its answer, and both once more: neighbours ask each other again every half minute in the same words."""
 LINK_LOCAL = (0x0180C2, 0x01000C)
 """Groups that no switch passes on (IEEE 802.1Q, 8.6.3; Cisco's own)."""
 
@@ -46,6 +54,19 @@ class Clock:
     """Packets that are in both."""
     spread_ns: int
     """From the 5th to the 95th percentile of the differences: queues, or a clock that was set."""
+
+
+def _hashed_bytes(rows: Array) -> Array:
+    """How much of each frame has to be there for its fingerprint, with one tag at least."""
+    tags = 4 * np.maximum(1, ((rows["vlan"] > 0) | (rows["priority"] == 1)) * 1 + (rows["inner_vlan"] >= 0))
+    network = np.select([rows["src"] < 0, rows["src"] >= IPV6], [0, 40], 20)
+    payload = np.minimum(rows["payload"], 16)
+    tcp = np.where(rows["payload"] > 0, 32 + np.minimum(rows["payload"], 8), 20)
+    transport = np.select(
+        [rows["src"] < 0, rows["protocol"] == TCP, rows["protocol"] == UDP], [28, tcp, 8 + payload], payload
+    )
+    whole: Array = 14 + tags + network + transport
+    return whole
 
 
 class Pair:
@@ -172,7 +193,17 @@ class Pair:
         if np.any((self.others["protocol"] == TCP) & (self.others["wire_bytes"] > LARGE_FRAME)):
             judged &= ~data
         judged &= ~(data & (rows["wire_bytes"] > LARGE_FRAME))
-        return judged
+        return judged & self._recognizable
+
+    @cached_property
+    def _recognizable(self) -> Array:
+        """Rows whose fingerprint is of the same bytes in both captures, however short these were cut (a mask)."""
+        cuts = [one.cut_at for one in (self.near, self.far) if one.cut_at is not None]
+        if not cuts:
+            return np.ones(len(self.rows), np.bool_)
+        tunnelled = np.any(self.rows["vni"] >= 0) or np.any(self.others["vni"] >= 0)
+        recognizable: Array = _hashed_bytes(self.rows) + (TUNNEL_BYTES if tunnelled else 0) <= min(cuts)
+        return recognizable
 
     @cached_property
     def lost(self) -> Array:
@@ -181,21 +212,34 @@ class Pair:
         return lost
 
     @cached_property
+    def _seems_filtered(self) -> bool:
+        """Classic pcap tells no filter. Where machines speak IP to each other and nobody asks by ARP, there was one."""
+        speaks = (self.others["src"] >= 0) & (self.others["src"] < IPV6)
+        talk = np.sum(speaks & ~is_group(self.others["eth_dst"]))
+        return bool(talk >= TALK and not np.any(self.others["protocol"] == ARP))
+
+    @cached_property
+    def heard(self) -> Array:
+        """Rows of a kind that was heard at the far point, and for all or for one as any there (a mask)."""
+        kinds = np.unique(self.others["protocol"] * 65536 + self.others["service"])
+        alike = np.isin(is_group(self.rows["eth_dst"]), is_group(self.others["eth_dst"]))
+        heard: Array = np.isin(self.rows["protocol"] * 65536 + self.rows["service"], kinds) & alike
+        return heard
+
+    @cached_property
     def admitted(self) -> Array:
         """Rows that the far capture's filter lets pass (a mask).
 
         Where the filter, or what it does to a row, is not known, kinds pass that were heard there.
         """
-        rows, others = self.rows, self.others
+        rows = self.rows
         if not any(self._filters):
-            return np.ones(len(rows), np.bool_)
+            return self.heard if self._seems_filtered else np.ones(len(rows), np.bool_)
         tags = np.where(rows["inner_vlan"] >= 0, 2, np.where((rows["vlan"] > 0) | (rows["priority"] == 1), 1, 0))
         if self._tags_there is not None:
             tags = np.full(len(rows), self._tags_there)
         verdict = admitted(self._filters, rows, tags)
-        kinds = np.unique(others["protocol"] * 65536 + others["service"])
-        heard = np.isin(rows["protocol"] * 65536 + rows["service"], kinds)
-        passes: Array = (verdict == YES) | ((verdict == UNKNOWN) & heard)
+        passes: Array = (verdict == YES) | ((verdict == UNKNOWN) & self.heard)
         return passes
 
     @cached_property
@@ -288,14 +332,22 @@ def _first_offset(rows: Array, others: Array) -> int | None:
     """The median difference of packets that are as often in the one as in the other capture; None without any.
 
     Those that are once in each tell most. What is asked again and again (ARP) could be another one of its kind; it
-    counts only where nothing else is in both.
+    counts only where nothing else is in both, for more than a few packets, and where clocks that agree would make fewer
+    packets the same.
     """
     for most in (1, MOST_ALIKE):
         for chosen, against in ((_without_arp(rows), _without_arp(others)), (rows, others)):
             deltas = _paired(chosen, against, most)
             if len(deltas):
-                return int(np.median(deltas))
+                guess = int(np.median(deltas))
+                sure = chosen is not rows or _alike(rows, others, guess) > max(FEW_ARP, _alike(rows, others, 0))
+                return guess if sure else 0
     return None
+
+
+def _alike(rows: Array, others: Array, offset: int) -> int:
+    """How many packets are the same if the clocks are so far apart."""
+    return int(np.sum(_match(rows, others, offset)[0] >= 0))
 
 
 def _without_arp(rows: Array) -> Array:

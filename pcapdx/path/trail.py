@@ -55,10 +55,15 @@ class Trail:
         """A telling row is kept when these bits of its fingerprint are zero; 0 keeps all."""
         self.mask = 0
         """Likewise for the other rows."""
+        self.cut_at: int | None = None
+        """Bytes that long frames were cut to; None where all are whole."""
         self._merged: Array | None = None
 
     def keep(self, frames: Array) -> None:
         """Takes what it needs of a block's FRAME rows: not copies, nor later fragments, which have no ports."""
+        cut = frames["captured_bytes"] < frames["wire_bytes"]
+        if np.any(cut):
+            self.cut_at = max(self.cut_at or 0, int(frames["captured_bytes"][cut].max()))
         wanted = (frames["flags"] & (TWIN | FRAGMENT)) == 0
         if self.mask:
             # most of a large capture is not in the sample: leave it before the columns are made

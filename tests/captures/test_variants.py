@@ -26,6 +26,7 @@ TRUE_OF_A_PART = {
     ("held-out-dhcp-mac-unknown", "late"): "DHCP001",
     ("held-out-third-unknown-and-no-web", "late"): "DHCP001",
     ("held-out-third-management-maintenance", "early"): "HOST002",  # that the restart ends comes later
+    ("held-out-sixth-agents-change-servers", "early"): "HOST002",  # that another takes them in comes later
     ("held-out-fifth-password-at-own-address", "cut"): "PWD001",  # what the gateway serves is cut off
     ("held-out-fifth-router-starts-late", "early"): "PWD001",  # that the server comes up comes later
     ("vlan-qinq-one-customer-unserved", "late"): "HYP006",  # the customer that is served was before

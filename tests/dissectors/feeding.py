@@ -74,7 +74,7 @@ def flow(
         inner_vlan=None,
         vni=None,
         originator=half(CLIENT, 40_000, **(client or {})),
-        responder=half(SERVER, port, **(server or {})),
+        responder=half(SERVER, port, **{"syn": int(began), **(server or {})}),
         began=began,
         twins=0,
     )

@@ -65,6 +65,10 @@ OWN_EXPECTED = {
         "TLS alerts to probes that speak no TLS: we look at the port and the bytes, tshark wants a hello first",
         frozenset({(7, "tls"), (16, "tls")}),
     ),
+    "held-out-sixth-scanner-in-the-pod.pcap.gz": (
+        "as host-agent-port-probed",
+        frozenset({(422, "tls")}),
+    ),
     "held-out-third-password-closed.pcap.gz": (
         "requests that the snap length cut, recorded twice by -i any: tshark reads both copies, we one",
         frozenset((frame, "http") for frame in (26, 44, 70, 90)),
@@ -76,6 +80,18 @@ OWN_EXPECTED = {
     "held-out-fifth-console-old-name.pcap.zst": (
         "a client's port 34980, which tshark takes for EtherCAT's",
         frozenset({*((frame, "tls") for frame in (24, 26, 28, 29)), (26, "certificates")}),
+    ),
+    "innocent-console-of-clients-alone.pcap": (
+        "TLS sent to port 80: we look at the bytes, tshark at the port",
+        frozenset({(18, "tls")}),
+    ),
+    "innocent-password-at-two-places.pcap": (
+        "recorded without and with a tag: tshark takes the later copy for sent again, we read both",
+        frozenset({(20, "http"), (44, "http")}),
+    ),
+    "innocent-payload-blanked.pcap": (
+        "options of zeros, the cookie among them: tshark shows the first as padding",
+        frozenset({(2, "dhcp"), (4, "dhcp")}),
     ),
 }
 

@@ -1,5 +1,7 @@
 """The server is dead: nobody in the network is answered."""
 
+import time
+
 from captures.lab.cloud import GuestNetwork
 from captures.lab.guest import Guest
 from captures.lab.noise import neighbours
@@ -82,3 +84,26 @@ def dhcp_server_dead_short_snap_length(lab: Lab) -> None:
     lab.shows(f"dhcp.type == 1 && dhcp.hw.mac_addr == {guest.mac} && frame.len > frame.cap_len", 4)
     lab.hides("dhcp.type == 2")
     lab.fault("DHCP001", "dhcp.type == 1", mac=guest.mac)
+
+
+@scenario
+def dhcp_server_dies_midway(lab: Lab) -> None:
+    """The router serves two guests, then its dnsmasq dies: two more, known to it as well, ask in vain, one by udhcpc
+    and one by dhclient. Recorded on the bridge among eight neighbours."""
+    stage = Stage(lab, GuestNetwork(cidr="10.31.5.0/24", gateway="10.31.5.1", number=0x315), first_tap=4)
+    guests = [stage.guest(0x20 + n, f"web-{n}") for n in range(4)]
+    stage.serve()
+    with lab.record(*stage.at_bridge, compress="gz", linger=6):
+        neighbours(stage, *range(0x61, 0x69))
+        for guest in guests[:2]:
+            guest.udhcpc()
+            time.sleep(2)
+        stage.router.stop_dhcp()
+        guests[2].udhcpc(seconds=1)
+        guests[3].dhclient(seconds=35)
+    unserved = " || ".join(f"dhcp.hw.mac_addr == {one.mac}" for one in guests[2:])
+    lab.shows(f"dhcp.option.dhcp == 1 && ({unserved})", 6)
+    lab.hides(f"dhcp.type == 2 && ({unserved})")
+    lab.fault("DHCP001", f"dhcp.option.dhcp == 1 && ({unserved})")
+    for guest in guests[:2]:
+        lab.proof("DHCP031", f"dhcp.option.dhcp == 5 && dhcp.hw.mac_addr == {guest.mac}", mac=guest.mac)

@@ -12,7 +12,7 @@ from captures.lab.scenarios.vlan_missing import neighbours
 from captures.lab.stage import Stage, Trunk, TrunkHost, at_tap
 
 
-def _tenants(lab: Lab, *vlans: int) -> tuple[Trunk, TrunkHost, list[GuestNetwork]]:
+def tenants(lab: Lab, *vlans: int) -> tuple[Trunk, TrunkHost, list[GuestNetwork]]:
     """Two hosts and a network in each VLAN, whose members ask for each other all the time."""
     trunk = Trunk(lab)
     settings = f"trunks={','.join(map(str, (0, *vlans)))}"
@@ -33,7 +33,7 @@ def _tenants(lab: Lab, *vlans: int) -> tuple[Trunk, TrunkHost, list[GuestNetwork
 def ovs_port_without_tag(lab: Lab) -> None:
     """A guest's port was added to Open vSwitch by hand, without a tag: it hears the broadcasts of every VLAN with their
     tags, and its own DISCOVERs leave for the native network, where nobody is. Recorded at its tap."""
-    _, here, networks = _tenants(lab, 1201, 1202, 1203)
+    _, here, networks = tenants(lab, 1201, 1202, 1203)
     guest = Guest(here.host, None, networks[0].mac(0x41), "web-1")
     here.ovs.port("cloudbr1", guest.tap)
     with lab.record(*at_tap(guest), compress="gz", linger=6):
@@ -49,7 +49,7 @@ def ovs_port_without_tag(lab: Lab) -> None:
 def ovs_trunk_nic_by_design(lab: Lab) -> None:
     """A firewall appliance has a trunk NIC on purpose: it tags its own frames 1204, is answered there, and hears 1205
     as well. Recorded at its tap. Healthy."""
-    _, here, networks = _tenants(lab, 1204, 1205)
+    _, here, networks = tenants(lab, 1204, 1205)
     guest = Guest(here.host, None, networks[0].mac(0x42), "fw-1")
     middlebox_end = here.host.bridge("brfw")
     far = middlebox.insert(lab, here.host.ns, guest.tap, middlebox_end, tagging(1204))
@@ -67,7 +67,7 @@ def ovs_trunk_nic_by_design(lab: Lab) -> None:
 def ovs_port_lost_its_tag(lab: Lab) -> None:
     """The port of a guest that pings its neighbour loses its tag while a script adds it anew: from then on its frames
     leave untagged, and nobody answers. Recorded at the NIC of its host."""
-    _, here, networks = _tenants(lab, 1206)
+    _, here, networks = tenants(lab, 1206)
     guest = Guest(here.host, None, networks[0].mac(0x43), "web-2")
     here.ovs.port("cloudbr1", guest.tap, "tag=1206")
     guest.address(networks[0].ip(67), 24)
@@ -89,7 +89,7 @@ def ovs_port_lost_its_tag(lab: Lab) -> None:
 @scenario
 def ovs_guest_moved_to_another_vlan(lab: Lab) -> None:
     """A guest is moved to another network by plan: its port gets another tag, and it pings there. Healthy."""
-    _, here, networks = _tenants(lab, 1207, 1208)
+    _, here, networks = tenants(lab, 1207, 1208)
     guest = Guest(here.host, None, networks[0].mac(0x44), "web-3")
     here.ovs.port("cloudbr1", guest.tap, "tag=1207")
     local = (guest.mac, *(network.mac(0x71) for network in networks))

@@ -329,14 +329,16 @@ def _pvst(pvid: int, number: int = 4) -> bytes:
     return head + b"\0" + bytes.fromhex("0000 0002") + pvid.to_bytes(2)
 
 
-def _unit(pvid: int, tag: int = 0) -> Packet:
+def unit(pvid: int, tag: int = 0) -> Packet:
+    """A PVST+ unit of a VLAN, with a tag or without."""
     llc = LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0x00000C, code=0x010B) / Raw(_pvst(pvid))
     if not tag:
         return Dot3(src=_SWITCH_MAC, dst="01:00:0c:cc:cc:cd") / llc
     return Ether(src=_SWITCH_MAC, dst="01:00:0c:cc:cc:cd", type=0x8100) / Dot1Q(prio=7, vlan=tag, type=len(llc)) / llc
 
 
-def _speak(where: Namespace, port: str, units: Sequence[Packet], times: int) -> None:
+def speak(where: Namespace, port: str, units: Sequence[Packet], times: int) -> None:
+    """Send units every two seconds."""
     with where.inside():
         for _ in range(times):
             sendp(list(units), iface=port, verbose=False)
@@ -353,7 +355,7 @@ def stp_pvst_wrong_vlan(lab: Lab) -> None:
     trunk.switch.ns.ip("link", "set", "kvm1-port", "address", _SWITCH_MAC)
     near, _ = neighbours(here, there, network)
     with lab.record(*here.at_nic, steps=(wire((near.mac,)),), linger=1):
-        _speak(trunk.switch.ns, "kvm1-port", (_unit(1), _unit(3010, 3020), _unit(3030, 3030)), 6)
+        speak(trunk.switch.ns, "kvm1-port", (unit(1), unit(3010, 3020), unit(3030, 3030)), 6)
     lab.shows("stp.pvst.origvlan == 3010 && vlan.id == 3020", 5)
     lab.fault("VLAN005", "stp.pvst.origvlan == 3010", vlan=3020)
     lab.proof("VLAN020", vlan=3020)
@@ -369,6 +371,6 @@ def stp_pvst_trunk(lab: Lab) -> None:
     trunk.switch.ns.ip("link", "set", "kvm1-port", "address", _SWITCH_MAC)
     near, _ = neighbours(here, there, network)
     with lab.record(*here.at_nic, told=False, steps=(wire((near.mac,)), pcapng), linger=1):
-        _speak(trunk.switch.ns, "kvm1-port", (_unit(5), _unit(1, 1), _unit(3021, 3021)), 5)
+        speak(trunk.switch.ns, "kvm1-port", (unit(5), unit(1, 1), unit(3021, 3021)), 5)
     lab.shows("stp.pvst.origvlan == 5 && !vlan", 4)
     lab.proof("VLAN020", vlan=3021)

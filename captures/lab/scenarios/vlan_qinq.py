@@ -13,11 +13,12 @@ from captures.lab.stage import Point, Trunk
 _OUTER = 88
 
 
-def _customer(number: int, vlan: int) -> GuestNetwork:
+def customer(number: int, vlan: int) -> GuestNetwork:
+    """A customer's network, which has the addresses of all the others."""
     return GuestNetwork(cidr="192.168.1.0/24", gateway="192.168.1.1", number=number, vlan=vlan)
 
 
-def _provider_link(lab: Lab, trunk: Trunk) -> Point:
+def provider_link(lab: Lab, trunk: Trunk) -> Point:
     """Carry the hosts' tags inside the provider's (two tags of type 0x8100), and mirror the provider's switch."""
     trunk.switch.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
     qinq = ("vlan_mode=dot1q-tunnel", f"tag={_OUTER}", "trunks=[]", "other_config:qinq-ethtype=802.1q")
@@ -43,12 +44,12 @@ def vlan_qinq_same_addresses(lab: Lab) -> None:
     here, there = (trunk.host(name, "eth1", "trunks=10,20") for name in ("kvm1", "kvm2"))
     guests = []
     for number, vlan in ((0x2D1, 10), (0x2D2, 20)):
-        network = _customer(number, vlan)
+        network = customer(number, vlan)
         router = Router(there.host, there.vlan(vlan), network, label=f"vr{vlan}")
         guest = Guest(here.host, here.vlan(vlan), network.mac(0x12), "web", label=f"web{vlan}")
         router.dhcp([(guest.mac, network.ip(18), "web")])
         guests.append(guest)
-    point = _provider_link(lab, trunk)
+    point = provider_link(lab, trunk)
     with lab.record(*point, told=False, steps=(wire(()), pcapng), compress="gz", linger=3):
         for _ in range(3):
             for guest in guests:
@@ -68,7 +69,7 @@ def vlan_qinq_one_customer_unserved(lab: Lab) -> None:
     address."""
     trunk = Trunk(lab)
     here, there = (trunk.host(name, "eth1", "trunks=10,20") for name in ("kvm1", "kvm2"))
-    dead, alive = _customer(0x2D3, 10), _customer(0x2D4, 20)
+    dead, alive = customer(0x2D3, 10), customer(0x2D4, 20)
     bridge = here.vlan(dead.vlan)
     for network in (dead, alive):
         router = Router(there.host, there.vlan(network.vlan), network, label=f"vr{network.vlan}")
@@ -78,7 +79,7 @@ def vlan_qinq_one_customer_unserved(lab: Lab) -> None:
     neighbour = Guest(here.host, bridge, dead.mac(0x13), "app", label="app10")
     neighbour.address(dead.ip(19), 24, dead.gateway)
     served = Guest(here.host, here.vlan(alive.vlan), alive.mac(0x12), "web", label="web20")
-    point = _provider_link(lab, trunk)
+    point = provider_link(lab, trunk)
     with lab.record(*point, told=False, steps=(wire(()),), linger=6):
         neighbour.ns.spawn("ping", "-q", "-i", "3", dead.gateway)
         served.dhclient()

@@ -19,7 +19,8 @@ were not uploaded, or in the wrong order; nobody uploaded any.
 
 What else it could be
 ---------------------
-A capturing host whose clock is wrong: compare it with a Date header or NTP. A private CA that is installed at the
+A capturing host whose clock is wrong, as it is where every client takes a certificate "of tomorrow": compare it with a
+Date header or NTP. A private CA that is installed at the
 clients. Clients that fetch missing intermediates (Windows, Chrome) beside others that do not.
 
 Next steps
@@ -57,9 +58,10 @@ def check_dates(view: View) -> Iterator[Finding]:
             words = f"expired at {_moment(leaf.not_after_ns)}"
         else:
             words = f"is not valid before {_moment(leaf.not_before_ns)}"
+        doubtful = clock_is_wrong(view) or _taken_early(shakes)
         yield DATES.finding(
-            severity=Severity.INFO if clock_is_wrong(view) else None,
-            confidence=Confidence.POSSIBLE if clock_is_wrong(view) else Confidence.CERTAIN,
+            severity=Severity.INFO if doubtful else None,
+            confidence=Confidence.POSSIBLE if doubtful else Confidence.CERTAIN,
             summary=f"The certificate of {_who(first)} {words}.",
             **_particulars(view, shakes, f"certificate, {words}"),
             alternatives=("the clock of the capturing host is wrong: compare it with NTP",),
@@ -140,6 +142,13 @@ def _alike(
         leaf = members[0].leaf
         if leaf is not None:
             yield members, leaf
+
+
+def _taken_early(shakes: Sequence[ConsoleHandshake]) -> bool:
+    """Clients take a certificate that is not valid yet, and none rejects it: the recorder's clock is behind theirs."""
+    reactions = {one.handshake.reaction for one in shakes}
+    early = all(one.date_verdict is DateVerdict.NOT_YET for one in shakes)
+    return early and Reaction.ACCEPTED in reactions and Reaction.REJECTED not in reactions
 
 
 @once_a_view

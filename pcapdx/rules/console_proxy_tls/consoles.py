@@ -31,6 +31,8 @@ ADDRESS_DOMAINS = (
     "lvh.me",
 )
 """Public services that resolve any spelled address; their names say nothing of a console."""
+LABELS = 3
+"""Of a console's name at least: its address, and a domain of two."""
 
 
 def within(name: str, domain: str) -> bool:
@@ -49,9 +51,20 @@ def _why_name(name: str, domain: str) -> str | None:
         return f"{name} is in the console domain of the site profile"
     if within(name, REALHOSTIP):
         return f"{name} is in CloudStack's old console domain"
-    if dashed_ip(name) is not None and "." in name and not any(within(name, one) for one in ADDRESS_DOMAINS):
+    if dashed_ip(name) is not None and not _of_others(name):
         return f"{name} spells an address, as console proxies' names do"
     return None
+
+
+def _of_others(name: str) -> bool:
+    """A name that spells an address and is no console's: of a service, of Kubernetes, below a single label.
+
+    Kubernetes gives ``1-2-3-4.NAMESPACE.pod.ZONE`` to a pod and ``1-2-3-4.SERVICE.NAMESPACE.svc.ZONE`` to an end point
+    (its DNS specification). A wildcard right below one label is no certificate's (RFC 6125), so no console's either.
+    """
+    labels = name.split(".")
+    cluster = labels[2:3] == ["pod"] or labels[3:4] == ["svc"]
+    return len(labels) < LABELS or cluster or any(within(name, one) for one in ADDRESS_DOMAINS)
 
 
 def host_name(host: str | None) -> str | None:

@@ -15,8 +15,9 @@ The zone of consoleproxy.url.domain was never made or lacks the wildcard; the na
 
 What else it could be
 ---------------------
-A resolver that knows another half of a split zone than the users' one; a search suffix that a resolver appended (left
-out where the plain name is asked too).
+Answers that take another way than the capture's, where the client then speaks with the very address that the name
+spells. A resolver that knows another half of a split zone than the users' one; a search suffix that a resolver appended
+(left out where the plain name is asked too).
 
 Next steps
 ----------
@@ -25,6 +26,7 @@ Ask for the name at a public resolver and at the users' one.
 
 from collections.abc import Iterator, Sequence
 
+from dissectors.console_proxy import dashed_ip
 from dissectors.dns import DnsExchange
 from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
@@ -38,6 +40,7 @@ from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, listed, times
 
 NXDOMAIN = "NXDOMAIN"
+SILENT = "no answer"
 CODES = {0: "no address", 2: "SERVFAIL", 3: NXDOMAIN, 5: "REFUSED"}
 ADDRESS_TYPE = 1
 TRIES = 2
@@ -55,8 +58,17 @@ def check(view: View) -> Iterator[Finding]:
         if any(one.addresses or _unread(view, one) for one in exchanges) or _has_suffix(name, client, asked):
             continue
         failed = [(one, outcome) for one in exchanges if (outcome := _outcome(view, one)) is not None]
-        if len(failed) >= TRIES:
+        silent = all(outcome == SILENT for _, outcome in failed)
+        # a question that was recorded at two places has one port
+        times_asked = {(one.queries[0].frame.sport, one.id, one.type) for one, _ in failed}
+        if len(times_asked) >= TRIES and not (silent and _goes_there(view, client, name)):
             yield _finding(view, client, name, failed)
+
+
+def _goes_there(view: View, client: str, name: str) -> bool:
+    """Whether the client speaks with the address that the name spells: it was told, by a way that is not here."""
+    ip = dashed_ip(name)
+    return ip is not None and any(True for _ in view.flows.where(client=client, server=ip))
 
 
 def _unread(view: View, one: DnsExchange) -> bool:
@@ -81,7 +93,7 @@ def _outcome(view: View, one: DnsExchange) -> str | None:
         return None
     waited = view.remains_ns(frame.ts_ns) >= ANSWER
     answer = packet(UDP, src=address(one.server), dst=address(one.client), sport=frame.dport, dport=frame.sport)
-    return "no answer" if waited and hears(view, frame.eth_src, one.vlan, answer=answer) else None
+    return SILENT if waited and hears(view, frame.eth_src, one.vlan, answer=answer) else None
 
 
 def _finding(view: View, client: str, name: str, failed: Sequence[tuple[DnsExchange, str]]) -> Finding:

@@ -15,8 +15,9 @@ consoleproxy.sslEnabled and the scheme of the URL do not agree; the console prox
 
 What else it could be
 ---------------------
-A scanner: where the port for TLS takes TLS from somebody in the same capture, the console proxy is as it should be, and
-the stray try is only remarked. So is a server that is no known console proxy.
+A scanner: where the port for TLS answers somebody in TLS in the same capture, the console proxy is as it should be, and
+the stray try is only remarked. So is one of which no answer would be in the capture, and a server that is no known
+console proxy.
 
 Next steps
 ----------
@@ -68,13 +69,21 @@ def _tls_on_clear_ports(view: View) -> Iterator[Finding]:
             members,
             f"{first.client} speaks TLS to port {first.port} of the console proxy {first.server}, a port in clear.",
             f"ClientHello to port {first.port}",
-            Severity.INFO if _takes_tls(view, first.server, SECURED[first.port]) else Severity.WARNING,
+            Severity.INFO if _stray(view, members) else Severity.WARNING,
         )
 
 
+def _stray(view: View, members: Sequence[TlsHandshake]) -> bool:
+    """Whether the port for TLS is where it should be, or nothing that the server says is here."""
+    first = members[0]
+    unseen = all(one.flow.responder.packets == 0 for one in members)
+    return unseen or _takes_tls(view, first.server, SECURED.get(first.port, first.port))
+
+
 def _takes_tls(view: View, server: str | None, port: int) -> bool:
-    """Whether somebody's handshake with this port came to its end: the port and the setting agree."""
-    return any(one.server == server and one.port == port and one.completed for one in view.exchanges(TlsHandshake))
+    """Whether this port answered somebody in TLS: the port and the setting agree."""
+    hands = view.exchanges(TlsHandshake)
+    return any(one.server == server and one.port == port and one.server_hello is not None for one in hands)
 
 
 def _in_clear(view: View, members: Sequence[TlsHandshake], known: bool) -> Finding:
@@ -87,7 +96,7 @@ def _in_clear(view: View, members: Sequence[TlsHandshake], known: bool) -> Findi
         summary = f"{who} is asked and answers in plain HTTP on a port for TLS, {times(len(answering))}."
     else:
         summary = f"{first.client} sends plain HTTP to {who}, a port for TLS, {times(len(members))}."
-    stray = not answering and _takes_tls(view, first.server, first.port)
+    stray = not answering and _stray(view, members)
     severity = Severity.INFO if stray or not known else Severity.ERROR if answering else Severity.WARNING
     return _finding(view, members, summary, f"HTTP in clear on port {first.port}", severity)
 

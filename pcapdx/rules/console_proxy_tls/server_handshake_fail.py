@@ -16,8 +16,9 @@ version, as with an old console proxy and a new browser; something else sits on 
 
 What else it could be
 ---------------------
-A scanner with odd ciphers: a client that later gets through is not counted. A balancer that takes TLS off and is not
-meant to be spoken to like this. A server that is no known console proxy is only remarked.
+A scanner with odd ciphers: a client that later gets through is not counted, and where others get through it is a
+remark. A balancer that takes TLS off and is not meant to be spoken to like this. A server that is no known console
+proxy is only remarked.
 
 Next steps
 ----------
@@ -36,6 +37,7 @@ from pcapdx.rules.console_proxy_tls import steps
 from pcapdx.rules.console_proxy_tls.consoles import at, handshakes, other_handshakes, tls_filter, to_client
 from pcapdx.rules.definitions.wording import cite, listed, times
 
+TLS_1_1, PROTOCOL_VERSION = 0x0302, 70
 ALERTS = {40: "handshake_failure", 70: "protocol_version", 80: "internal_error", 112: "unrecognized_name"}
 INCOMPLETE = frozenset({End.GAP, End.CUT, End.LIMIT})
 
@@ -65,6 +67,13 @@ def _alert(shake: ConsoleHandshake) -> Seen[Alert] | None:
     return None
 
 
+def _is_old(shake: ConsoleHandshake) -> bool:
+    """The client offers nothing newer than TLS 1.1, and is told so: RFC 8996 has that switched off."""
+    hello, alert = shake.handshake.client_hello, _alert(shake)
+    too_old = hello is not None and hello.message.max_version <= TLS_1_1
+    return too_old and alert is not None and alert.message.description == PROTOCOL_VERSION
+
+
 def _why(shake: ConsoleHandshake) -> str | None:
     """How the server ended the handshake, in words; None where it did not."""
     hand, alert = shake.handshake, _alert(shake)
@@ -85,14 +94,15 @@ def _why(shake: ConsoleHandshake) -> str | None:
 def _severity(
     failed: Sequence[tuple[ConsoleHandshake, str]], shakes: Sequence[ConsoleHandshake], known: bool
 ) -> Severity:
-    """An error where nobody gets through, more than once; a remark about a server that is no known console proxy."""
-    if not known:
-        return Severity.INFO
+    """An error where nobody gets through, more than once; a remark where others do, about clients that are too old, or
+    about a server that is no known console proxy."""
     hand = failed[0][0].handshake
     others = any(
         (one.handshake.server, one.handshake.port) == (hand.server, hand.port) and _gets_through(one) for one in shakes
     )
-    return Severity.WARNING if others or len(failed) == 1 else Severity.ERROR
+    if others or not known or all(_is_old(one) for one, _ in failed):
+        return Severity.INFO
+    return Severity.WARNING if len(failed) == 1 else Severity.ERROR
 
 
 def _finding(view: View, failed: Sequence[tuple[ConsoleHandshake, str]], severity: Severity) -> Finding:

@@ -6,10 +6,13 @@ import numpy as np
 
 from dissectors.arp import Arp
 from pcapdx.case import Case, View
+from pcapdx.path.pair import is_group
+from pcapdx.path.trail import TCP, UDP
+from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import network_id
 from pcapdx.rules.definitions.memo import once_a_path
 from pcapdx.rules.definitions.path import Fate, Leg, is_arp, is_ip, legs, mac_int, mac_of
-from pcapdx.rules.definitions.windows import BURST, REPETITION, SECOND
+from pcapdx.rules.definitions.windows import BURST, DHCP_SPREAD, REPETITION, SECOND
 from pcapdx.sieve.columns import Array
 from pcapdx.vantage import Role
 
@@ -30,8 +33,31 @@ def _dead_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
         for mac in leg.own:
             sent = leg.sent_by(mac)
             fate = leg.fate(sent & leg.expected)
-            if fate.dead and enough(fate.lost) and np.any(leg.group & sent):
+            if fate.dead and enough(fate.lost) and np.any(leg.group & sent) and not _answered(leg, mac):
                 yield leg, mac, fate
+
+
+def ended_guests(case: Case) -> Iterator[tuple[Leg, int, Fate]]:
+    """Guests whose frames did leave their host until a moment, and from then on do not, broadcasts among them."""
+    for leg in legs(case):
+        if not leg.leaves_host:
+            continue
+        for mac in leg.own:
+            fate = leg.fate(leg.sent_by(mac) & leg.expected)
+            if not len(fate.passed) or len(fate.lost) < BURST:
+                continue
+            moments, since = fate.lost["ts_ns"], fate.passed["ts_ns"].max()
+            clean = moments.min() > since and moments.max() - moments.min() >= DHCP_SPREAD
+            others = np.sum(leg.pair.others["ts_ns"] > since + leg.pair.offset_ns + SECOND)
+            if clean and others >= BURST and np.any(is_group(fate.lost["eth_dst"])):
+                yield leg, mac, fate
+
+
+def _answered(leg: Leg, mac: int) -> bool:
+    """Whether answers to what it asked come in by that NIC: then the requests went out, and a filter hides them."""
+    rows = leg.rows
+    asked_here = np.isin(rows["protocol"], (TCP, UDP)) & (rows["asks"] == 0)
+    return bool(np.any((rows["eth_dst"] == mac) & asked_here & (leg.pair.there >= 0)))
 
 
 def arp_passes(case: Case, leg: Leg, fate: Fate) -> bool:
@@ -42,13 +68,20 @@ def arp_passes(case: Case, leg: Leg, fate: Fate) -> bool:
 
 def arp_only(leg: Leg) -> Iterator[tuple[int, Fate, Fate]]:
     """Guests whose ARP gets out of their host and whose IP does not: MAC, what became of ARP, of IP."""
-    if not leg.leaves_host:
-        return
+    if not leg.leaves_host or _ip_comes_in(leg):
+        return  # by that NIC, so that a filter for ARP hides what goes out
     for mac in leg.own:
         sent = leg.sent_by(mac) & leg.expected
         arp, ip = leg.fate(sent & is_arp(leg.rows)), leg.fate(sent & is_ip(leg.rows))
         if len(arp.passed) and ip.dead and len(ip.lost) >= BURST:
             yield mac, arp, ip
+
+
+def _ip_comes_in(leg: Leg) -> bool:
+    """Whether machines from beyond the NIC speak IP at the near point."""
+    remote = [mac_int(one.mac) for one in leg.far.talkers if is_local(leg.far, one.mac) is False]
+    beyond = leg.from_beyond | np.isin(leg.rows["eth_src"], remote)
+    return bool(np.any(beyond & is_ip(leg.rows)))
 
 
 def only_ip(fate: Fate) -> bool:

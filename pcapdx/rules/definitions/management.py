@@ -4,6 +4,7 @@ from dissectors.agent import AgentLink, AgentState
 from pcapdx.case import View
 from pcapdx.dissect import Flow
 from pcapdx.rules.definitions.memo import once_a_view
+from pcapdx.rules.definitions.windows import SECOND
 
 AGENT = 8250
 
@@ -21,6 +22,18 @@ def agent_links(view: View) -> tuple[Flow, ...]:
     plain = {one.flow.index for one in view.exchanges(AgentLink) if one.state is AgentState.PLAIN}
     return tuple(
         flow for flow in view.flows.where(ports=(AGENT,)) if flow.responder.payload_bytes and flow.index not in plain
+    )
+
+
+def linked_elsewhere(view: View, client: str, server: str, since_ns: int) -> tuple[Flow, ...]:
+    """Links of an agent with other management servers on which both sides speak after a moment: it is managed."""
+    return tuple(
+        flow
+        for flow in agent_links(view)
+        if flow.originator.ip == client
+        and flow.responder.ip != server
+        and all((half.last_payload_ns or 0) > since_ns for half in (flow.originator, flow.responder))
+        and (last_data_ns(flow) or 0) - (flow.responder.payload_ns or 0) > SECOND
     )
 
 

@@ -65,6 +65,11 @@ def tags_expected(view: View) -> bool | None:
     return role.is_wire
 
 
+def unicast_seen(view: View) -> bool:
+    """Whether the capture has any frame for one machine alone: a filter for broadcasts hides every answer."""
+    return any(one.received for one in view.talkers)
+
+
 def hears(
     view: View, mac: str | None, vlan: int | None = None, vni: int | None = None, *, answer: Array | None = None
 ) -> bool:

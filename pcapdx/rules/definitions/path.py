@@ -215,11 +215,13 @@ def guests(case: Case) -> dict[str, str]:
     """By name of a tap's capture, the MAC whose tap it is, where it shows.
 
     An end of every unicast frame there, whom no other capture puts elsewhere: not on the far side of a NIC, not at
-    another's tap.
+    another's tap. Where frames are flooded there is none such; then the only one that speaks and is spoken to.
     """
     remote = _beyond_nics(case)
     able = {
-        view.name: [mac for mac in owners(view) if mac_int(mac) not in remote] or list(owners(view))
+        view.name: [mac for mac in owners(view) if mac_int(mac) not in remote]
+        or [one.mac for one in view.talkers if one.sent and one.received and mac_int(one.mac) not in remote]
+        or list(owners(view))
         for view in case.views
         if view.vantage.role is Role.TAP
     }

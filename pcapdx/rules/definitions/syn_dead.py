@@ -6,7 +6,7 @@ an answer and runs on three seconds, and no try of the same client for the same 
 finds closed or silent is neither.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -24,8 +24,11 @@ from pcapdx.values import dataclass
 PRIME = 0x9E3779B97F4A7C15
 PORTS_OF_A_SCAN = 16
 """Ports of one server at which one client is refused or left waiting: no program needs so many."""
+SERVICES_OF_A_SWEEP, PORTS_OF_A_SWEEP = 16, 5
+"""Services of any servers that one client finds closed or silent, and of how many ports at least: where one port is
+blocked everywhere, it is the same at all of them."""
 TRIES_OF_A_SCAN = 2
-"""Connections to each of them; who needs a service tries again."""
+"""Connections to each of them; who needs a service tries that one again, and not all the others as often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ def syn_dead(view: View, ports: Iterable[int] = (), *, even_if_worked: bool = Fa
             and tries.last_ns - tries.first_ns >= SYN_SPREAD
             and _waited(view, tries)
             and (even_if_worked or not tries.worked)
+            and not _filtered(view, tries)
             and hears(view, tries.client_mac, tries.vlan, answer=_answer(tries))
             and not _of_a_scan(view, tries)
         ):
@@ -96,23 +100,64 @@ def refused(
 
 
 def _of_a_scan(view: View, tries: Tries) -> bool:
-    """One of the many ports of a server that a client tries once or twice: that it is closed is no fault."""
-    return len(tries.flows) <= TRIES_OF_A_SCAN and (tries.client, tries.server) in _scans(view)
+    """One of the many ports, of one server or more, that a client tries once or twice: a closed one is no fault."""
+    if len(tries.flows) <= TRIES_OF_A_SCAN and tries.client in _sweeps(view):
+        return True
+    usual = _scans(view).get((tries.client, tries.server))
+    return usual is not None and len(tries.flows) <= max(TRIES_OF_A_SCAN, usual + 1)
 
 
 @once_a_view
-def _scans(view: View) -> frozenset[tuple[str | None, str | None]]:
-    """(client, server) pairs of port scans."""
-    rows = view.flows.rows
+def _scans(view: View) -> Mapping[tuple[str | None, str | None], int]:
+    """Of port scans, by client and server: the connections that half of the ports have at most. A scan comes again."""
+    failed, tries = _failed_services(view)
+    pairs = _mixed(view.flows.rows, failed, "src3", "dst3", "src2", "dst2")
+    numbers, sample, ports = np.unique(pairs, return_index=True, return_counts=True)
+    found: dict[tuple[str | None, str | None], int] = {}
+    for number, one in zip(numbers[ports >= PORTS_OF_A_SCAN], sample[ports >= PORTS_OF_A_SCAN].tolist(), strict=True):
+        flow = view.flows.at(int(failed[one]))
+        found[flow.originator.ip, flow.responder.ip] = int(np.median(tries[pairs == number]))
+    return found
+
+
+def _filtered(view: View, tries: Tries) -> bool:
+    """Whether SYNs are all that is here and none of these was repeated, as it is after a second without an answer."""
+    return _syns_alone(view) and all(one.originator.syn <= 1 for one in tries.flows)
+
+
+@once_a_view
+def _syns_alone(view: View) -> bool:
+    """Whether the filter may have taken nothing else."""
+    return int(view.flows.originator("syn").sum()) == view.frames - view.counters["same_vlan_twins"]
+
+
+@once_a_view
+def _sweeps(view: View) -> frozenset[str | None]:
+    """Clients that go through the ports of many servers."""
+    rows, (failed, _) = view.flows.rows, _failed_services(view)
+    clients = _mixed(rows, failed, "src3", "src2")
+    _, sample, services = np.unique(clients, return_index=True, return_counts=True)
+    _, first = np.unique(_mixed(rows, failed, "src3", "src2", "dport"), return_index=True)
+    _, ports = np.unique(clients[first], return_counts=True)  # of the same clients in the same order
+    wide = sample[(services >= SERVICES_OF_A_SWEEP) & (ports >= PORTS_OF_A_SWEEP)]
+    return frozenset(view.flows.at(int(failed[one])).originator.ip for one in wide.tolist())
+
+
+@once_a_view
+def _failed_services(view: View) -> tuple[Array, Array]:
+    """Places of flows that were refused or never answered, one of each client and service; how many each stands for."""
     failed = np.concatenate((_silent(view), _reset(view)))
-    pairs = np.zeros(len(failed), dtype=np.uint64)
-    for column in ("src3", "dst3", "src2", "dst2"):
-        pairs = pairs * np.uint64(PRIME) + rows[column][failed].astype(np.uint64)
-    services = pairs * np.uint64(PRIME) + rows["dport"][failed].astype(np.uint64)
-    _, first = np.unique(services, return_index=True)
-    _, sample, ports = np.unique(pairs[first], return_index=True, return_counts=True)
-    found = (view.flows.at(int(failed[first[one]])) for one in sample[ports >= PORTS_OF_A_SCAN].tolist())
-    return frozenset((one.originator.ip, one.responder.ip) for one in found)
+    services = _mixed(view.flows.rows, failed, "src3", "dst3", "src2", "dst2", "dport")
+    _, first, tries = np.unique(services, return_index=True, return_counts=True)
+    return np.asarray(failed[first]), tries
+
+
+def _mixed(rows: Array, index: Array, *columns: str) -> Array:
+    """One number of some columns for each of these rows; equal numbers are nearly always of equal values."""
+    mixed = np.zeros(len(index), dtype=np.uint64)
+    for column in columns:
+        mixed = mixed * np.uint64(PRIME) + rows[column][index].astype(np.uint64)
+    return mixed
 
 
 def _prompt(flow: Flow) -> bool:
@@ -122,8 +167,13 @@ def _prompt(flow: Flow) -> bool:
 
 @once_a_view
 def _silent(view: View) -> Array:
-    """Places of the TCP flows that began here and have nothing at all from the responder."""
-    return np.flatnonzero(_began(view) & (view.flows.responder("packets") == 0) & (view.flows.originator("syn") > 0))
+    """Places of the TCP flows that began here and have nothing at all from the responder.
+
+    Who sends anything but SYNs was answered, by a way that is not in the capture: the other member of a bond, say.
+    """
+    syns = view.flows.originator("syn")
+    alone = (syns > 0) & (view.flows.originator("packets") == syns)
+    return np.flatnonzero(_began(view) & (view.flows.responder("packets") == 0) & alone)
 
 
 @once_a_view
@@ -156,10 +206,7 @@ def _failing(view: View, index: Array, ports: Iterable[int], at_least: int) -> t
 
 def _services(rows: Array, index: Array) -> Array:
     """One number for client, service and VLAN of each of these rows; equal numbers are nearly always equal services."""
-    mixed = np.zeros(len(index), dtype=np.uint64)
-    for column in ("vlan", "dport", "src3", "dst3", "src2", "dst2"):
-        mixed = mixed * np.uint64(PRIME) + rows[column][index].astype(np.uint64)
-    return mixed
+    return _mixed(rows, index, "vlan", "dport", "src3", "dst3", "src2", "dst2")
 
 
 @once_a_view

@@ -6,12 +6,15 @@ recorded such requests count only when they come as repetitions do, one after a 
 address.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from dissectors.dhcp import Dhcp, DhcpExchange
 from pcapdx.case import View
 from pcapdx.dissect import Seen
-from pcapdx.frame import Segment
+from pcapdx.frame import Segment, segment_of
 from pcapdx.model import Confidence, Severity
 from pcapdx.path.admission import NO, packet
 from pcapdx.path.trail import UDP
@@ -20,12 +23,12 @@ from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import filter_admits, hears
 from pcapdx.rules.definitions.windows import DHCP_ANSWER, DHCP_SPREAD, DHCP_TRIES, SECOND
 from pcapdx.values import dataclass
-from pcapdx.vantage import Role
 
 STILL_ALIVE = 60 * SECOND
 """A server that answered somebody so shortly before is taken to be there still; longer ago, it may have died."""
 DHCP_ANSWERED = packet(UDP, sport=67, dport=68)
 """What every answer looks like."""
+DOMAIN = 53
 PAUSE = 2 * SECOND
 """Clients repeat after three or four seconds; they answer an OFFER at once."""
 NO_LEASE = ("0.0.0.0", "169.254.", "fe80:")
@@ -49,6 +52,9 @@ class Unanswered:
     """The capture shows frames to this client, so an answer would be in it."""
     others_served: tuple[DhcpExchange, ...]
     """Exchanges of other clients in the same VLAN that were answered, not long before this one's DISCOVERs or after."""
+    in_vain: int
+    """Clients of the same VLAN that ask in vain, this one included, since the last answer to anybody; 0 where somebody
+    was answered after this one had begun, be it a name that was asked for."""
 
     @property
     def first_ns(self) -> int:
@@ -64,6 +70,11 @@ class Unanswered:
     def frames(self) -> tuple[int, ...]:
         """Frames of the DISCOVERs."""
         return tuple(one.number for one in self.discovers)
+
+    @property
+    def stopped(self) -> bool:
+        """The server may as well have died: it answered others; since then two or more ask and nobody is answered."""
+        return bool(self.others_served) and self.in_vain > 1
 
     @property
     def severity(self) -> Severity:
@@ -126,7 +137,8 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
         heard = hears(view, mac, vlan, vni, answer=DHCP_ANSWERED)
         # one or two at a restart of dnsmasq are noise, so a few count only with a sight of the other direction
         cut = any(one.message.type_unknown for one in discovers)
-        if not (enough or (since is None and heard and len(waited) > 1)):
+        repeated = len(waited) > 1 and waited[-1].ts_ns - waited[0].ts_ns >= PAUSE
+        if not (enough or (since is None and heard and repeated)):
             continue
         if cut and not heard and not _in_vain(view, mac, segment, waited):
             continue
@@ -142,20 +154,42 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 cut=cut,
                 heard=heard,
                 others_served=tuple(others),
+                in_vain=0,
             )
         )
-    return tuple(found)
+    last_ns = {segment: _alive_ns(view, segment, every) for segment, every in answered.items()}
+    later = [one.first_ns > last_ns.get(one.segment, 0) for one in found]
+    alike = Counter(one.segment for one, after in zip(found, later, strict=True) if after)
+    return tuple(
+        replace(one, in_vain=alike[one.segment]) if after else one for one, after in zip(found, later, strict=True)
+    )
+
+
+def _alive_ns(view: View, segment: Segment, served: Sequence[DhcpExchange]) -> int:
+    """When servers that had answered were last heard to serve: addresses, or names.
+
+    CloudStack's router serves both by one dnsmasq (CsDhcp.py): while it answers one, it is there for the other.
+    """
+    servers = {server for one in served for server in one.servers}
+    names = (
+        flow.responder.last_ns or 0
+        for server in servers
+        for flow in view.flows.where(protocol=UDP, ports=(DOMAIN,), server=server)
+        if segment_of(flow.vlan, flow.inner_vlan, flow.vni) == segment and flow.responder.payload_bytes
+    )
+    return max(*map(_answered_ns, served), *names, 0)
 
 
 def without_dhcp(view: View, vlan: int, segment: Segment) -> bool:
     """Whether the profile says that CloudStack serves no DHCP here: a network of type L2.
 
-    It is known by its VLAN; where frames have no tag (a bridge, a tap), by the addresses used beside the client.
+    It is known by its VLAN; where frames have no tag (a bridge, a tap, all interfaces at once), by the addresses
+    used beside the client.
     """
     planned = [one for one in view.site.network if one.type == "l2"]
     if not planned:
         return False
-    if vlan or view.vantage.role is Role.ANY:
+    if vlan:
         return any(one.vlan == vlan for one in planned)
     used = (view.site.network_of(one.ip) for one in view.bindings if one.segment == segment)
     networks = [one for one in used if one is not None]

@@ -2,7 +2,8 @@
 
 What it does
 ------------
-Finds a client that is not answered while the same server serves other clients of the same VLAN. Where the profile shows
+Finds a client that is not answered while the same server serves other clients of the same VLAN. Where two or more ask
+and nobody is answered any more, the server may have died, and DHCP001 tells it. Where the profile shows
 that all silent clients are of one subnet and the served ones of another it is DHCP003; where the client's address was
 used by another MAC in this capture it is DHCP004.
 
@@ -29,8 +30,10 @@ from collections.abc import Iterator
 
 from dissectors.arp import Arp
 from pcapdx.case import View
-from pcapdx.model import Evidence, Finding, NextStep, Severity, Subject, Topic
+from pcapdx.frame import Segment
+from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import ParticularsWithSteps, Rule
+from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import DHCP_ANSWER
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed, times
 from pcapdx.rules.dhcp import steps
@@ -49,11 +52,13 @@ def silent(view: View) -> Iterator[Unanswered]:
 def check_unknown(view: View) -> Iterator[Finding]:
     """DHCP002: one finding a client."""
     for one in silent(view):
+        if died(view, one):
+            continue
         served = sorted({other.chaddr for other in one.others_served})
         servers = sorted({server for other in one.others_served for server in other.servers})
         yield UNKNOWN.finding(
             severity=one.severity,
-            confidence=one.confidence,
+            confidence=Confidence.LIKELY if one.in_vain and one.enough else one.confidence,
             summary=(
                 f"{one.mac} asked for an address {times(len(one.discovers))} ({in_vlan(one.vlan)}) and got no answer, "
                 f"while {listed(servers)} served {listed(served[:3])}."
@@ -61,28 +66,47 @@ def check_unknown(view: View) -> Iterator[Finding]:
             **_particulars(view, one, (_served(view, one),)),
             alternatives=(
                 "its requests do not reach the router although its neighbours' do (filter on its host, wrong VLAN)",
+                *(("the server died after its last answer: nobody else has asked since",) if one.in_vain else ()),
             ),
         )
 
 
+def died(view: View, one: Unanswered) -> bool:
+    """Whether nobody is answered any more, and the profile gives no other reason why these clients are not."""
+    return one.stopped and (one.segment, one.mac) not in _in_silent_subnets(view)
+
+
+@once_a_view
+def _in_silent_subnets(view: View) -> frozenset[tuple[Segment, str]]:
+    return frozenset((one.segment, one.mac) for _, _, group in _silent_subnets(view) for one in group)
+
+
+@once_a_view
+def _silent_subnets(view: View) -> tuple[tuple[str, frozenset[str], tuple[Unanswered, ...]], ...]:
+    """(subnet, subnets served, silent clients) where, by the profile, all silent clients of a segment are of one."""
+    everyone = list(silent(view))
+    found = []
+    for key in dict.fromkeys(one.segment for one in everyone):
+        group = tuple(one for one in everyone if one.segment == key)
+        subnets = {_subnet(view, one.mac) for one in group}
+        served = frozenset(
+            _subnet_of(other.address) for one in group for other in one.others_served if other.address is not None
+        )
+        subnet = subnets.pop()
+        if len(group) > 1 and subnet is not None and not subnets and subnet not in served:
+            found.append((subnet, served, group))
+    return tuple(found)
+
+
 def check_subnet(view: View) -> Iterator[Finding]:
     """DHCP003: two or more silent clients whose addresses, by the profile, are of a subnet nobody is served in."""
-    everyone = list(silent(view))
-    for key in dict.fromkeys(one.segment for one in everyone):
-        group = [one for one in everyone if one.segment == key]
-        subnets = {_subnet(view, one.mac) for one in group}
-        served = {
-            _subnet_of(other.address) for one in group for other in one.others_served if other.address is not None
-        }
-        if len(group) < 2 or None in subnets or len(subnets) != 1 or subnets & served:
-            continue
-        subnet = subnets.pop()
+    for subnet, served, group in _silent_subnets(view):
         first = group[0]
         yield SUBNET.finding(
             subject=Subject(vlan=first.vlan),
             summary=(
                 f"No guest of {subnet}.0/24 is answered ({listed(one.mac for one in group)}), while guests of "
-                f"{listed(f'{net}.0/24' for net in sorted(str(net) for net in served))} in the same VLAN are served."
+                f"{listed(f'{net}.0/24' for net in sorted(served))} in the same VLAN are served."
             ),
             evidence=(
                 *(cite(view, one.frames, f"DISCOVER of {one.mac}, unanswered") for one in group),

@@ -3,7 +3,7 @@
 What it does
 ------------
 Finds a client whose DISCOVERs (three or more over ten seconds; two with less confidence) got no OFFER, ACK or NAK
-within five seconds, where no other client in the same VLAN was served either.
+within five seconds, where no other client in the same VLAN was served either, or none since two or more ask.
 
 Why it matters
 --------------
@@ -31,13 +31,15 @@ from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.wording import cite, duration, in_vlan, times
 from pcapdx.rules.dhcp import steps
-from pcapdx.rules.dhcp.asking import unanswered, without_dhcp
+from pcapdx.rules.dhcp.asking import Unanswered, unanswered, without_dhcp
+from pcapdx.rules.dhcp.client_unknown_to_vr import died
 
 
 def check(view: View) -> Iterator[Finding]:
     """One finding a client."""
     for one in unanswered(view):
-        if one.others_served or without_dhcp(view, one.vlan, one.segment):
+        stopped = died(view, one)
+        if (one.others_served and not stopped) or without_dhcp(view, one.vlan, one.segment):
             continue
         yield RULE.finding(
             subject=Subject(mac=one.mac, vlan=one.vlan),
@@ -45,15 +47,21 @@ def check(view: View) -> Iterator[Finding]:
             confidence=one.confidence,
             summary=(
                 f"{one.mac} asked for an address {times(len(one.discovers))} in {duration(one.last_ns - one.first_ns)} "
-                f"({in_vlan(one.vlan)}) and nobody answered."
+                f"({in_vlan(one.vlan)}) and nobody answered"
+                + (f", as {one.in_vain - 1} more since the server's last answer." if stopped else ".")
             ),
-            evidence=(cite(view, one.frames, one.what),),
+            evidence=(
+                cite(view, one.frames, one.what),
+                *((cite(view, _last_answer(one), "the last answer to anybody"),) if stopped else ()),
+            ),
             filter=f"dhcp.hw.mac_addr == {one.mac}",
             first_ns=one.first_ns,
             last_ns=one.last_ns,
             alternatives=(
                 "the request never reached the router: capture on this host's uplink and in the router at once",
-                "the network has no DHCP service of CloudStack's (type L2, or the service is off in its offering)",
+                "the server is there and knows none of those who ask now"
+                if stopped
+                else "the network has no DHCP service of CloudStack's (type L2, or the service is off in its offering)",
             ),
             limits=one.limits,
             next_steps=(
@@ -65,6 +73,10 @@ def check(view: View) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+def _last_answer(one: Unanswered) -> tuple[int, ...]:
+    return (max((other.server_messages[-1] for other in one.others_served), key=lambda seen: seen.ts_ns).number,)
 
 
 RULE = Rule(

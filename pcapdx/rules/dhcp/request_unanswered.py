@@ -16,14 +16,15 @@ under another address (issue 3409).
 
 What else it could be
 ---------------------
-A client that took another server's offer: then that one must answer.
+A client that took another server's offer: then that one must answer. A recorder that lost the ACK: then the client uses
+the address.
 
 Next steps
 ----------
 Look at dnsmasq, and at which router of a redundant pair is primary now.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpKind
 from pcapdx.case import View
@@ -31,6 +32,7 @@ from pcapdx.dissect import Seen
 from pcapdx.frame import Segment
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.leases import bindings_by_mac
 from pcapdx.rules.definitions.observable import hears
 from pcapdx.rules.definitions.windows import DHCP_ANSWER
 from pcapdx.rules.definitions.wording import cite, times
@@ -45,6 +47,17 @@ def _waited(view: View, exchanges: list[DhcpExchange]) -> list[Seen[Dhcp]]:
     return [one for one in requests if view.remains_ns(one.ts_ns) >= DHCP_ANSWER]
 
 
+def _offer_unseen(boots: list[DhcpExchange]) -> bool:
+    """Whether a client that asked here took an offer that is not here: what is sent to it takes another way."""
+    return any(one.ts_ns < exchange.requests[0].ts_ns for exchange in boots for one in exchange.discovers)
+
+
+def _uses(view: View, mac: str, addresses: Collection[str | None], since_ns: int) -> bool:
+    """Whether a client speaks from an address it was offered: it was acknowledged (RFC 2131, 3.1.5), seen or not."""
+    used = bindings_by_mac(view).get(mac, ())
+    return any(one.ip in addresses and one.last_ns > since_ns for one in used)
+
+
 def check_selecting(view: View) -> Iterator[Finding]:
     """DHCP010: one finding a client."""
     clients: dict[tuple[Segment, str], list[DhcpExchange]] = {}
@@ -57,7 +70,9 @@ def check_selecting(view: View) -> Iterator[Finding]:
         if len(requests) < TRIES or any(one.acks or one.naks for one in exchanges):
             continue
         offered = [one for exchange in boots for one in exchange.offers]
-        if not offered and not hears(view, mac, vlan, vni, answer=DHCP_ANSWERED):
+        if _uses(view, mac, {one.message.yiaddr for one in offered}, requests[0].ts_ns):
+            continue
+        if not offered and (_offer_unseen(boots) or not hears(view, mac, vlan, vni, answer=DHCP_ANSWERED)):
             continue
         server = boots[0].chosen_server
         yield SELECTING.finding(

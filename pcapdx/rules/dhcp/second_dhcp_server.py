@@ -3,7 +3,8 @@
 What it does
 ------------
 Finds two servers that answer in one broadcast domain: both answer the same request, or they take turns. Where one is a
-guest it is DHCP014; where both offer the same address, being two routers of one pair, it is DHCP015.
+guest it is DHCP014, also where it begins to answer once the other is silent, having taken a lease from it before; where
+both offer the same address, being two routers of one pair, it is DHCP015.
 
 Why it matters
 --------------
@@ -18,15 +19,15 @@ VRRP does not pass; an office router plugged in.
 What else it could be
 ---------------------
 Copies of one answer through a relay; a router that was replaced (the server changes once); one machine that serves two
-ranges of a shared network; servers of two networks in a capture of all interfaces that has no tags, where no client
-asked both. None of these is reported.
+ranges of a shared network; a boot server, which gives no address (proxyDHCP); servers of two networks in a capture of
+all interfaces that has no tags, where no client asked both. None of these is reported.
 
 Next steps
 ----------
 Find out whose MAC the other server's is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dissectors.dhcp import Dhcp, DhcpExchange, DhcpType
 from pcapdx.case import View
@@ -43,6 +44,7 @@ from pcapdx.values import dataclass
 
 TURNS_WITHIN = 600 * SECOND
 FAILOVER = 10 * SECOND
+BOOT = "PXEClient"
 BOTH = {DhcpType.OFFER, DhcpType.ACK}
 """Who sends both through one exchange is no router in the moment of handing over."""
 
@@ -69,18 +71,26 @@ class Server:
 @once_a_view
 def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
     """(VLAN, servers) of each broadcast domain in which servers on two MACs answer the same request or take turns."""
+    return tuple(
+        (segment[0], servers)
+        for (segment, _), answers, servers in _servers(view)
+        if _same_request(answers) or _turns(answers)
+    )
+
+
+@once_a_view
+def _servers(view: View) -> tuple[tuple[Machine, tuple[Seen[Dhcp], ...], tuple[Server, ...]], ...]:
+    """Broadcast domains in which two MACs or more answer, with all their answers in order of time."""
     domains: dict[Machine, list[Seen[Dhcp]]] = {}
     for exchange in view.exchanges(DhcpExchange):
         for one in (*exchange.offers, *exchange.acks):
-            if not one.message.relayed and one.message.type in (DhcpType.OFFER, DhcpType.ACK):
+            if one.message.type in BOTH and not (one.message.relayed or _of_boot_server(one.message)):
                 domain = domain_of(view, exchange.segment, one.frame.eth_src)
                 domains.setdefault(domain, []).append(one)
     found = []
-    for (segment, _), answers in domains.items():
+    for domain, answers in domains.items():
         answers.sort(key=lambda one: one.ts_ns)
         macs = list(dict.fromkeys(one.frame.eth_src for one in answers if one.frame.eth_src))
-        if len(macs) < 2 or not (_same_request(answers) or _turns(answers)):
-            continue
         servers = tuple(
             Server(
                 mac=mac,
@@ -91,11 +101,33 @@ def rivals(view: View) -> tuple[tuple[int, tuple[Server, ...]], ...]:
             )
             for mac in macs
         )
-        found.append((segment[0], servers))
+        if len(servers) > 1:
+            found.append((domain, tuple(answers), servers))
     return tuple(found)
 
 
-def _same_request(answers: list[Seen[Dhcp]]) -> bool:
+def _turned_servers(view: View) -> Iterator[tuple[int, tuple[Server, ...]]]:
+    """(VLAN, servers) of each domain in which one answers that took a lease from another before: no router does."""
+    for (segment, _), _, servers in _servers(view):
+        macs = {one.mac for one in servers}
+        for server in servers:
+            began_ns = server.answers[0].ts_ns
+            if any(
+                one.chaddr == server.mac and one.segment == segment and ack.frame.eth_src in macs - {server.mac}
+                for one in view.exchanges(DhcpExchange)
+                for ack in one.acks
+                if ack.ts_ns < began_ns
+            ):
+                yield segment[0], servers
+                break
+
+
+def _of_boot_server(answer: Dhcp) -> bool:
+    """Names a boot file beside the network's DHCP server and gives no address (PXE 2.1, 2.4.1: proxyDHCP)."""
+    return answer.yiaddr is None and (answer.vendor_class or "").startswith(BOOT)
+
+
+def _same_request(answers: Sequence[Seen[Dhcp]]) -> bool:
     """Two MACs answered one transaction of one client with the same kind of message."""
     seen: dict[tuple[int, str | None, DhcpType | None], str | None] = {}
     for one in answers:
@@ -105,7 +137,7 @@ def _same_request(answers: list[Seen[Dhcp]]) -> bool:
     return False
 
 
-def _turns(answers: list[Seen[Dhcp]]) -> bool:
+def _turns(answers: Sequence[Seen[Dhcp]]) -> bool:
     """A, then B, then A again within ten minutes: no router that was replaced."""
     last: dict[str | None, int] = {}
     previous = None
@@ -179,7 +211,8 @@ def check_second(view: View) -> Iterator[Finding]:
 
 def check_guest(view: View) -> Iterator[Finding]:
     """DHCP014: one finding a guest that serves."""
-    for vlan, servers in rivals(view):
+    rivalling = rivals(view)
+    for vlan, servers in (*rivalling, *(one for one in _turned_servers(view) if one not in rivalling)):
         for server in servers:
             if not _is_client(view, server) or _known(view, server):
                 continue

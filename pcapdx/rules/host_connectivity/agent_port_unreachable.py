@@ -28,6 +28,7 @@ from pcapdx.case import View
 from pcapdx.model import Confidence, Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_dead import ArpDead, arp_dead
+from pcapdx.rules.definitions.management import linked_elsewhere
 from pcapdx.rules.definitions.syn_dead import Tries, syn_dead
 from pcapdx.rules.definitions.wording import at_least, cite, duration, times
 from pcapdx.rules.host_connectivity import AGENT, steps
@@ -44,13 +45,16 @@ def check(view: View) -> Iterator[Finding]:
 
 
 def _silent(view: View, tries: Tries) -> Finding:
+    moved = linked_elsewhere(view, tries.client, tries.server, tries.last_ns)
     return RULE.finding(
         subject=Subject(mac=tries.client_mac, vlan=tries.vlan, ip=tries.client, server=tries.server, port=AGENT),
-        severity=Severity.INFO if tries.works_again else Severity.ERROR,
+        severity=Severity.INFO if tries.works_again or moved else Severity.ERROR,
         summary=(
             f"{tries.client} tried {times(tries.count)} in {duration(tries.last_ns - tries.first_ns)} to reach the "
             f"management server {tries.server} on port {AGENT}; no answer"
-            + (", until it worked again." if tries.works_again else ".")
+            + (", until it worked again." if tries.works_again else "")
+            + (f"; it is linked to {moved[0].responder.ip} now." if moved and not tries.works_again else "")
+            + ("" if moved or tries.works_again else ".")
         ),
         evidence=(cite(view, tries.frames, f"SYN to {AGENT}; nothing comes back"),),
         filter=f"tcp.port == {AGENT} && ip.addr == {tries.server}",

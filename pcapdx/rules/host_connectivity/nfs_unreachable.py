@@ -29,7 +29,7 @@ from pcapdx.case import View
 from pcapdx.model import Finding, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.syn_dead import Tries, refused, syn_dead
-from pcapdx.rules.definitions.windows import REPETITION
+from pcapdx.rules.definitions.windows import REPETITION, SYN_AFTER
 from pcapdx.rules.definitions.wording import cite, listed, times
 from pcapdx.rules.host_connectivity import NFS, PORTMAPPER, steps
 
@@ -45,6 +45,8 @@ def check(view: View) -> Iterator[Finding]:
         failed.setdefault((tries.vlan, tries.client, tries.server), []).append((tries, "refused"))
     for (vlan, client, server), members in failed.items():
         members.sort(key=lambda one: one[0].port != NFS)
+        if members[0][0].port == PORTMAPPER and view.remains_ns(members[0][0].last_ns) < SYN_AFTER:
+            continue  # who gets no word from 111 tries 2049 next
         yield _finding(view, vlan, client, server, members)
 
 

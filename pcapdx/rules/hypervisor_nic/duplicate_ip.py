@@ -19,6 +19,7 @@ What else it could be
 ---------------------
 A failover, a router that was rebuilt, a migration: there the address changes hands once, or is announced each time.
 VRRP addresses, and proxies that answer for many, are left out. One host with two NICs in one subnet answers with both.
+A bond in mode balance-alb tells each neighbour another of its MACs, and no request has two answers.
 Two tenants' networks with one address plan, in a capture of all interfaces that has no tags: there both must have
 answered one request, or speak with the same neighbours.
 
@@ -38,6 +39,7 @@ from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
 from pcapdx.rules.definitions.arp_flux import fluxes
 from pcapdx.rules.definitions.domains import Machine, domain_of
+from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.windows import REPETITION, SECOND
@@ -102,7 +104,8 @@ def _contest(view: View, address: Address, claims: Sequence[Seen[Arp]]) -> Conte
         return None
     together = _together(view, address, macs)
     returns = _returns([one for one in claims if one.message.sender_mac in macs])
-    if not together and not returns:
+    to_all = any(is_group(one.frame.eth_dst) for one in claims)  # else announcements would not be here either
+    if not together and (not returns or not to_all or _one_answers(view, address, macs)):
         return None
     return Contest(macs=macs, together=together, returns=returns, claims=tuple(claims))
 
@@ -137,6 +140,27 @@ def _together(view: View, address: Address, macs: Sequence[str]) -> tuple[tuple[
         if len(answers) > 1:
             found.append((asked.number, *answers.values()))
     return tuple(found)
+
+
+def _one_answers(view: View, address: Address, macs: Sequence[str]) -> bool:
+    """Whether every request that went to all had one answer, though each MAC's answers are to be seen here.
+
+    Of one asker's requests some were answered by one, some by the other: the address was handed over, announced or not.
+    Of several askers each has an answer of its own: a bond that balances what it receives, unless one of the MACs is on
+    this side of a NIC and the other beyond it, so that each asker's second answer takes another way.
+    """
+    segment, ip = address
+    answers: dict[str, set[str]] = {}
+    for exchange in view.exchanges(ArpExchange):
+        if (exchange.segment, exchange.target_ip) == (segment, ip) and is_group(exchange.requests[-1].frame.eth_dst):
+            found = {one.message.sender_mac for one in exchange.replies} & set(macs)
+            answers.setdefault(exchange.asker_mac, set()).update(one for one in found if one)
+    if any(len(found) > 1 for found in answers.values()):
+        return True
+    sides = {is_local(view, mac) for mac in macs}
+    role = view.vantage.role
+    apart = len(sides) > 1 or (None in sides and role is not None and role.is_wire)
+    return not apart and set(macs) <= set().union(*answers.values())
 
 
 def _returns(claims: Sequence[Seen[Arp]]) -> tuple[Seen[Arp], ...]:

@@ -17,13 +17,15 @@ ports puts a part of the conversations on it.
 What else it could be
 ---------------------
 A firewall that drops by port: then dead and living conversations would differ by port. A way that was lost for a
-time: then none passes while the dead ones try, and nothing is said. A balancer with one dead member.
+time: then none passes while the dead ones try, and nothing is said. Packets lost at random, where each conversation is
+one packet, as of DNS: nothing is said of such. A balancer with one dead member.
 
 Next steps
 ----------
 Capture on each member of the bond.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,6 +41,8 @@ from pcapdx.sieve.columns import Array
 FLOWS = 8
 PASSES = 0.9
 DEAD_SHARE = 0.2, 0.8
+BY_CONVERSATION = 1000
+"""How much likelier it has to be that conversations die than that as many packets are lost at random."""
 MEANWHILE = 2
 """Conversations that pass while dead ones try: one alone may have ended as the way was lost."""
 
@@ -52,13 +56,14 @@ def check(case: Case) -> Iterator[Finding]:
         if len(members) < FLOWS or (leg.pair.there[members] >= 0).all():
             continue  # too few, or none that died
         flows, first, which = np.unique(rows["flow"][members], return_index=True, return_inverse=True)
-        arrived = np.bincount(which, weights=leg.pair.there[members] >= 0) / np.bincount(which)
+        sizes = np.bincount(which)
+        arrived = np.bincount(which, weights=leg.pair.there[members] >= 0) / sizes
         ends = rows[["src", "dst", "protocol", "service"]][members[first]]
         _, group = np.unique(ends, return_inverse=True)
         for place in _split(group, arrived):
             mine = np.flatnonzero(group == place)
             packets = members[np.isin(which, mine)]
-            if _at_the_same_time(leg, packets):
+            if _by_conversation(sizes[mine], arrived[mine] == 0) and _at_the_same_time(leg, packets):
                 yield _finding(leg, packets, flows[mine], arrived[mine])
 
 
@@ -71,6 +76,16 @@ def _split(group: Array, arrived: Array) -> list[int]:
     found = (counts >= FLOWS) & (clear == counts) & (share >= DEAD_SHARE[0]) & (share <= DEAD_SHARE[1])
     places: list[int] = np.flatnonzero(found).tolist()
     return places
+
+
+def _by_conversation(sizes: Array, dead: Array) -> bool:
+    """Whether these are no losses of single packets: where each conversation is one packet, both look the same."""
+    likelihoods = []
+    for weights in (np.ones(len(sizes)), sizes):
+        share = float(np.average(dead, weights=weights))
+        gone, whole = float(weights[dead].sum()), float(weights[~dead].sum())
+        likelihoods.append(gone * math.log(share) + whole * math.log(1 - share))
+    return likelihoods[0] - likelihoods[1] > math.log(BY_CONVERSATION)
 
 
 def _at_the_same_time(leg: Leg, packets: Array) -> bool:

@@ -3,8 +3,8 @@
 What it does
 ------------
 With captures at a guest's tap (or its bridge) and at the NIC of its host: finds a guest none of whose frames comes out
-at the NIC (HYP001), a guest for whom frames come in at the NIC and none reaches its tap (HYP002), and a guest whose ARP
-passes while all its IPv4 dies, DHCP included (HYP003).
+at the NIC, or none any more from a moment on (HYP001), a guest for whom frames come in at the NIC and none reaches its
+tap (HYP002), and a guest whose ARP passes while all its IPv4 dies, DHCP included (HYP003).
 
 Why it matters
 --------------
@@ -36,6 +36,7 @@ from pcapdx.rules.definitions.inside import (
     arp_only,
     arp_passes,
     dead_guests,
+    ended_guests,
     enough,
     only_ip,
     passing_neighbour,
@@ -53,6 +54,8 @@ from pcapdx.rules.definitions.path import (
     mac_int,
     mac_of,
 )
+from pcapdx.rules.definitions.windows import REPETITION
+from pcapdx.rules.definitions.wording import duration
 from pcapdx.sieve.columns import Array
 
 
@@ -61,6 +64,8 @@ def check_outbound(case: Case) -> Iterator[Finding]:
     for leg, mac, fate in dead_guests(case):
         if passing_neighbour(case, leg, mac) is None and not arp_passes(case, leg, fate):
             yield _outbound(leg, mac, fate)
+    for leg, mac, fate in ended_guests(case):
+        yield _outbound(leg, mac, fate)
 
 
 def check_inbound(case: Case) -> Iterator[Finding]:
@@ -96,14 +101,20 @@ def _parts(lost: Array) -> str:
 
 def _outbound(leg: Leg, mac: int, fate: Fate) -> Finding:
     near, far, name = leg.near.name, leg.far.name, mac_of(mac)
+    until = int(fate.passed["ts_ns"].max()) - leg.near.first_ns if len(fate.passed) else 0
+    since = f"From {duration(until)} after the first frame of {near} on nothing" if until else "Nothing"
     return OUTBOUND.finding(
         subject=Subject(mac=name),
         confidence=Confidence.LIKELY,
         summary=(
-            f"Nothing that {name} sends gets from {near} to the NIC {far}: {len(fate.lost):,} frames "
+            f"{since} that {name} sends gets from {near} to the NIC {far}: {len(fate.lost):,} frames "
             f"({_parts(fate.lost)}) are at the one, none at the other under any tag."
         ),
-        evidence=(leg.seen(fate.lost, f"frames of {name}"), leg.missing("")),
+        evidence=(
+            leg.seen(fate.lost, f"frames of {name}"),
+            *((leg.arrived(fate.passed[-REPETITION:], f"the last of {name} that came out"),) if until else ()),
+            leg.missing(""),
+        ),
         filter=f"eth.src == {name}",
         first_ns=int(fate.lost["ts_ns"][0]),
         last_ns=int(fate.lost["ts_ns"][-1]),

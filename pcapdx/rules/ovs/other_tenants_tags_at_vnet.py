@@ -27,13 +27,15 @@ Next steps
 Read the port's tag.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from dissectors.dhcp import DhcpExchange
 from pcapdx.case import Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.arp_dead import arp_silent
 from pcapdx.rules.definitions.macs import is_guest
-from pcapdx.rules.definitions.observable import tags_observable
+from pcapdx.rules.definitions.observable import tags_observable, unicast_seen
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, listed
 from pcapdx.rules.templates.guests import own_guest
@@ -62,9 +64,16 @@ def check(view: View) -> Iterator[Finding]:
     network = view.site.network_of(guest.ip) if guest is not None and guest.ip else None
     answered = any(one.received for many in leaked.values() for one in many)
     by_design = any(one.mac in own for one in tagged) or (network is not None and network.type == "l2") or answered
+    by_design |= not unicast_seen(view) and not _asks_in_vain(view, own)  # what it sends tagged would not be here
     told = _at_a_guest(view)
     mac = guest.mac if guest else None if told else next(one.mac for one in view.talkers if one.sent and not one.vlan)
     yield _finding(view, mac, leaked, by_design=by_design, told=told)
+
+
+def _asks_in_vain(view: View, macs: Collection[str]) -> bool:
+    """Whether the guest is deaf in its own network."""
+    discovering = any(one.chaddr in macs and one.discovers for one in view.exchanges(DhcpExchange))
+    return discovering or any(one.asker_mac in macs for one in arp_silent(view))
 
 
 def _at_a_guest(view: View) -> bool:

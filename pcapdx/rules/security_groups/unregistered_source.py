@@ -43,7 +43,7 @@ def check_ip(case: Case) -> Iterator[Finding]:
         if not leg.leaves_host:
             continue
         for mac in leg.own:
-            sent = leg.sent_by(mac) & is_ip(leg.rows) & leg.expected
+            sent = leg.sent_by(mac) & is_ip(leg.rows) & leg.expected & leg.pair.heard
             fates = {ip: leg.fate(sent & (leg.rows["src"] == ip)) for ip in _addresses(leg, mac)}
             passing = {ip: fate for ip, fate in fates.items() if len(fate.passed) >= REPETITION and not len(fate.lost)}
             for ip, fate in fates.items():

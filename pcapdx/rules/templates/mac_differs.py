@@ -37,6 +37,9 @@ from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, in_vlan
 from pcapdx.rules.templates.guests import nics, own_guest, sender, template
 
+NOBODY = "00:00:00:00:00:00"
+"""In a capture whose payload was blanked."""
+
 
 def check(view: View) -> Iterator[Finding]:
     """One finding a client, by the first of the three signs."""
@@ -54,7 +57,7 @@ def _rewritten(view: View) -> Iterator[tuple[str, Finding]]:
         message, outside = one.message, one.frame.eth_src
         if message.from_server or message.relayed or message.hops or one.frame.eth_dst_int != BROADCAST_MAC:
             continue
-        if message.chaddr is None or outside in (None, message.chaddr) or is_virtual_router_protocol(outside):
+        if message.chaddr in (None, NOBODY) or outside in (None, message.chaddr) or is_virtual_router_protocol(outside):
             continue
         clients.setdefault((message.chaddr, outside or "", one.frame.vlan), []).append(one)
     for (inside, outside, vlan), found in clients.items():

@@ -17,14 +17,15 @@ or foreign access file in the folder.
 
 What else it could be
 ---------------------
-Probes for other clouds, which are always 404 and not counted; a proxy on the way, which names itself in Via.
+Probes for other clouds, which are always 404 and not counted; a proxy on the way, which names itself in Via; the web
+server of a guest, or one that is no Apache.
 
 Next steps
 ----------
 Look into the router's folder for exactly the address that asked.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from dissectors.metadata import MetadataExchange, MetadataKind
 from pcapdx.case import View
@@ -42,10 +43,17 @@ def grouped(
     """(client, server, exchanges) of answers that are wanted by exchange and status."""
     groups: dict[tuple[str | None, str | None], list[MetadataExchange]] = {}
     for one in requests(view):
-        if one.answer is not None and not asks_foreign_gateway(view, one) and wanted(one, one.answer.message.status):
+        if one.answer is None or asks_foreign_gateway(view, one) or not _may_be_routers(one.answer.message.servers):
+            continue
+        if wanted(one, one.answer.message.status):
             groups.setdefault((one.client, one.server), []).append(one)
     for (client, server), exchanges in groups.items():
         yield client, server, exchanges
+
+
+def _may_be_routers(names: Sequence[str]) -> bool:
+    """Whether the Server headers are those of Apache, as on a router, or hidden."""
+    return not names or any("apache" in name.lower() for name in names)
 
 
 def _served(view: View, client: str | None, server: str | None) -> list[MetadataExchange]:

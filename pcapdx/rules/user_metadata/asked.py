@@ -3,6 +3,7 @@
 from dissectors.metadata import MetadataExchange, MetadataKind
 from pcapdx.case import View
 from pcapdx.model import NextStep, Subject
+from pcapdx.rules.definitions.leases import leases
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.servers import foreign_gateway
 
@@ -12,11 +13,11 @@ OURS = (MetadataKind.MANDATORY, MetadataKind.OPTIONAL, MetadataKind.USER_DATA, M
 
 @once_a_view
 def requests(view: View) -> tuple[MetadataExchange, ...]:
-    """Requests for CloudStack's paths, in time order; other clouds' probes and EC2's address are left out."""
+    """Requests for CloudStack's paths, in time order; other clouds' probes, EC2's address and guests' web servers are
+    left out."""
+    others = {EC2_ADDRESS, *(lease.ip for lease in leases(view)), *(guest.ip for guest in view.site.guest)}
     return tuple(
-        one
-        for one in view.exchanges(MetadataExchange)
-        if one.request.message.kind in OURS and one.server != EC2_ADDRESS
+        one for one in view.exchanges(MetadataExchange) if one.request.message.kind in OURS and one.server not in others
     )
 
 

@@ -51,7 +51,7 @@ def check(view: View) -> Iterator[Finding]:
     if any(answered.keys()) or sum(one.sent for one in tagged) < TAGGED_OUT or _any_remote(view, tagged):
         return
     asking = _asking(view)
-    untagged = _foreign(view, tagged)
+    untagged = _foreign(view, tagged, answered=0 in answered)
     plain = [one for one in asking.values() if one.plain]
     if not asking or not _enough(untagged) or (len(plain) <= 1 and 0 in answered):
         return
@@ -68,11 +68,16 @@ def _any_remote(view: View, tagged: Sequence[Talker]) -> bool:
     return any(is_local(view, one.mac) is False for one in tagged)
 
 
-def _foreign(view: View, tagged: Sequence[Talker]) -> list[Talker]:
-    """Untagged senders that are not this host's, as far as is known."""
+def _foreign(view: View, tagged: Sequence[Talker], *, answered: bool) -> list[Talker]:
+    """Untagged senders that are not this host's, as far as is known.
+
+    Where nothing is answered and no frame is padded as a wire pads it, nothing need have come in at all: then a sender
+    of shorter frames than a wire carries is not counted.
+    """
+    came_in = answered or any(one.padded or one.into for one in view.talkers)
     own = {one.mac for one in tagged}
     untagged = [one for one in view.talkers if one.sent and not one.vlan and one.vni is None and one.mac not in own]
-    return [one for one in untagged if is_local(view, one.mac) is not True]
+    return [one for one in untagged if is_local(view, one.mac) is not True and (came_in or not one.short)]
 
 
 def _enough(untagged: Sequence[Talker]) -> bool:

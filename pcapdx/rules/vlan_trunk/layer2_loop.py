@@ -17,8 +17,8 @@ Two uplinks in one bridge instead of a bond; a cable between two switch ports; s
 
 What else it could be
 ---------------------
-One sender that repeats itself: multicast heartbeats and a flooding client look so, and are told as such. A few copies
-are the recorder's (CAP003).
+One sender that repeats itself: multicast heartbeats, announcements and a flooding client look so, and are told as such.
+A few copies are the recorder's (CAP003).
 
 Next steps
 ----------
@@ -27,9 +27,11 @@ Look at the storm counters of the switch, and at the uplinks of each host's brid
 
 from collections.abc import Iterator, Sequence
 
+from dissectors.arp import Arp
 from pcapdx.case import Repeat, View
 from pcapdx.model import Confidence, Evidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
+from pcapdx.rules.definitions.macs import is_group
 from pcapdx.rules.definitions.windows import SECOND
 from pcapdx.rules.definitions.wording import cite, in_vlan, listed
 from pcapdx.vantage import Role
@@ -74,7 +76,7 @@ def _judge(view: View, vlan: int, repeats: Sequence[Repeat]) -> Finding:
         severity, confidence = Severity.INFO, Confidence.POSSIBLE
     elif storm or len(senders) > 1 or worst.worst >= MORE_THAN_SENT:
         severity, confidence = Severity.ERROR, Confidence.CERTAIN if len(senders) > 1 else Confidence.LIKELY
-    elif _heartbeat(view, worst):
+    elif _heartbeat(view, worst) or _announces(view, repeats):
         severity, confidence = Severity.INFO, Confidence.POSSIBLE
     else:
         severity, confidence = Severity.WARNING, Confidence.POSSIBLE
@@ -111,6 +113,15 @@ def _heartbeat(view: View, repeat: Repeat) -> bool:
     return any(
         one.mac == repeat.mac and one.vlan == repeat.vlan and one.ip_frames >= repeat.total for one in view.talkers
     )
+
+
+def _announces(view: View, repeats: Sequence[Repeat]) -> bool:
+    """Whether one machine announces itself by ARP: bonds, balancers and routers may do so ten times a second.
+
+    Of many announcements some are read; whoever floods asks for others, too.
+    """
+    own = [one for one in view.messages(Arp) if one.frame.eth_src == repeats[0].mac and is_group(one.frame.eth_dst)]
+    return len({one.mac for one in repeats}) == 1 and bool(own) and all(one.message.gratuitous for one in own)
 
 
 def _storm(view: View) -> str:

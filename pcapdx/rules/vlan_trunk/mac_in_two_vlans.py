@@ -14,8 +14,9 @@ A guest that bridges its two NICs; a patch lead between access ports of two VLAN
 
 What else it could be
 ---------------------
-Routers, firewalls and hosts have one MAC in many VLANs, with another address in each; they are left out. So is a
-machine that was moved from one VLAN to the other.
+Routers, firewalls and hosts have one MAC in many VLANs, with another address in each or the same link-local one; they
+are left out. So is a gateway that has one MAC and one address for two tenants, and a machine that was moved from one
+VLAN to the other.
 
 Next steps
 ----------
@@ -32,8 +33,11 @@ from pcapdx.rules.definitions.macs import is_group, is_virtual_router_protocol
 from pcapdx.rules.definitions.observable import tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite
-from pcapdx.rules.vlan_trunk.vlan_leak import names
+from pcapdx.rules.vlan_trunk.vlan_leak import crossing, names
 from pcapdx.vantage import Role
+
+LINK_LOCAL = ("fe80:", "169.254.")
+"""Made of the MAC, or by chance, for each link by itself: a host with a leg in two VLANs has the same one in both."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -45,12 +49,14 @@ def check(view: View) -> Iterator[Finding]:
     }
     owners: dict[tuple[str, str], list[Binding]] = {}
     for one in view.bindings:
-        if (one.mac, one.vlan) in talkers and one.vni is None:
+        if (one.mac, one.vlan) in talkers and one.vni is None and not one.ip.startswith(LINK_LOCAL):
             owners.setdefault((one.mac, one.ip), []).append(one)
     told: set[str] = set()
     for (mac, ip), bindings in owners.items():
         for here, there in pairwise(bindings):
             pair = talkers[mac, here.vlan], talkers[mac, there.vlan]
+            if len(crossing(view, here.vlan, there.vlan)) == 1:
+                continue  # a gateway with one MAC, for two tenants with one plan: where VLANs are joined, others cross
             if mac not in told and here.vlan != there.vlan and _one_machine(*pair):
                 told.add(mac)
                 yield _finding(view, ip, *pair)

@@ -17,8 +17,8 @@ A port whose native VLAN was set for other uses; a trunk with different native V
 
 What else it could be
 ---------------------
-A switch that translates VLAN ids on purpose. The untagged unit of the native VLAN names that VLAN and is right; only
-tagged ones are compared.
+A switch that translates VLAN ids on purpose. A provider's tag around a customer's units (QinQ). The untagged unit of
+the native VLAN names that VLAN and is right; only tagged ones are compared.
 
 Next steps
 ----------
@@ -117,9 +117,12 @@ def _one_bond(view: View, other: View) -> bool:
 
 
 def _of_units(view: View) -> Iterator[Finding]:
+    tunnels = {one.vlan for one in view.talkers if one.sent and one.inner_vlan is not None}
     units: dict[tuple[int, int], list[Seen[Bpdu]]] = {}
     for one in view.messages(Bpdu):
         said, frame = one.message.pvst_vlan, one.frame
+        if frame.vlan in tunnels:
+            continue  # a customer's native VLAN, under the provider's tag
         if said and frame.vlan and frame.tag_count == 1 and not frame.tunnel and said != frame.vlan:
             units.setdefault((said, frame.vlan), []).append(one)
     worst = sorted(units.items(), key=lambda one: -len(one[1]))[:MOST_PAIRS]

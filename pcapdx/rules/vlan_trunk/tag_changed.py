@@ -157,7 +157,7 @@ def _judge(view: View, asked: int, answered: int, members: Sequence[Crossing]) -
         outcome = "and do not reach the asker, who asks again"
     else:
         outcome = "and whether they are taken is not seen"
-    severity = Severity.INFO if taken else Severity.ERROR if again >= REPETITION - 1 else Severity.WARNING
+    severity = Severity.INFO if taken or not again else Severity.ERROR if again >= REPETITION - 1 else Severity.WARNING
     return RULE.finding(
         subject=Subject(vlan=asked or answered),
         severity=severity,

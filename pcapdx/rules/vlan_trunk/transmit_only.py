@@ -4,6 +4,8 @@ What it does
 ------------
 At a NIC that carries tags, finds a VLAN in which this host's guests ask (three DHCP DISCOVERs or five ARP requests,
 over ten seconds) and from which no frame of anybody else arrives, while other VLANs or the untagged network are heard.
+Where machines elsewhere were heard in it until a moment, two or more, and since then none although they are asked for,
+that is a remark: the host that they are on may have gone down.
 
 Why it matters
 --------------
@@ -30,7 +32,7 @@ from dissectors.dhcp import DhcpExchange
 from pcapdx.case import Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.arp_dead import ArpDead, arp_silent
+from pcapdx.rules.definitions.arp_dead import ArpDead, arp_died, arp_silent
 from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.memo import once_a_view
@@ -43,6 +45,7 @@ from pcapdx.values import dataclass
 from pcapdx.vantage import Role
 
 VLAN_SPREAD = DHCP_SPREAD
+SEVERAL = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ def check(view: View) -> Iterator[Finding]:
         heard = _heard_elsewhere(view, vlan, known=own)
         if heard:
             yield from _judge(view, vlan, asking, own, heard)
+    if view.vantage.role is not Role.BOND:
+        for vlan, died in _died(view).items():
+            if vlan in answered and vlan not in crossed:
+                yield from _fallen_silent(view, vlan, died)
 
 
 def unanswered(view: View, vlan: int) -> Asking | None:
@@ -187,6 +194,63 @@ def _judge(view: View, vlan: int, asking: Asking, own: bool, heard: tuple[int, .
             "whoever should answer is switched off: look for its own frames in this VLAN on its host",
         ),
         limits=tuple(limits),
+        next_steps=next_steps(view, vlan),
+    )
+
+
+def _died(view: View) -> Mapping[int, Sequence[ArpDead]]:
+    """By VLAN, who of this host asks in vain for somebody who was there."""
+    found: dict[int, list[ArpDead]] = {}
+    for dead in arp_died(view):
+        if dead.vlan and dead.vni is None and is_local(view, dead.asker_mac):
+            found.setdefault(dead.vlan, []).append(dead)
+    return found
+
+
+def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[Finding]:
+    """All that were heard from elsewhere have been silent since a moment, and this host's guests ask for them."""
+    senders = [one for one in view.talkers if one.vlan == vlan and one.vni is None and one.sent]
+    remote = {one.mac: one.last_ns or 0 for one in senders if is_local(view, one.mac) is False}
+    silence_ns = max(remote.values(), default=0)
+    owners = {one.ip: one.mac for one in view.bindings if one.vlan == vlan and one.vni is None and one.mac in remote}
+    asked = [dead for dead in died if dead.target_ip in owners]
+    together = sorted(mac for mac, last_ns in remote.items() if silence_ns - last_ns <= VLAN_SPREAD)
+    pairs = {dead.asker_mac for dead in asked}, {dead.target_ip for dead in asked}
+    until_ns = max((dead.last_ns for dead in asked), default=0)
+    frames = [number for dead in asked for number in dead.frames]
+    if len(together) < SEVERAL or max(map(len, pairs)) < SEVERAL or len(frames) < BURST:
+        return
+    if until_ns - silence_ns < VLAN_SPREAD:
+        return
+    if any(is_local(view, one.mac) is None and (one.last_ns or 0) > silence_ns for one in senders):
+        return
+    others = [
+        one
+        for one in view.talkers
+        if one.vlan != vlan and one.vni is None and is_local(view, one.mac) is False and (one.last_ns or 0) >= until_ns
+    ]
+    if sum(one.sent for one in others) < TWO_PATHS:
+        return
+    heard = sorted({one.vlan for one in others})
+    names = listed(f"VLAN {other}" if other else "the untagged network" for other in heard[:4])
+    yield RULE.finding(
+        subject=Subject(vlan=vlan),
+        severity=Severity.INFO,
+        confidence=Confidence.POSSIBLE,
+        summary=(
+            f"VLAN {vlan} fell silent {duration(silence_ns - view.first_ns)} after the first frame: "
+            f"{listed(together[:4])} are not heard any more, and {listed(sorted(pairs[1])[:4])} asked for by ARP in "
+            f"vain {at_least(view, len(frames), 'arp')}, while {names} goes on."
+        ),
+        evidence=(cite(view, frames, f"requests tagged {vlan}; no frame of anybody elsewhere has that tag any more"),),
+        filter=f"vlan.id == {vlan}",
+        first_ns=silence_ns,
+        last_ns=until_ns,
+        alternatives=(
+            f"the host that {listed(together[:4])} are on went down, or its link did",
+            f"VLAN {vlan} was taken off a switch port on the way at that moment",
+        ),
+        limits=("one capture cannot tell where on the way the frames are lost",),
         next_steps=next_steps(view, vlan),
     )
 

@@ -17,7 +17,8 @@ with the wrong native VLAN.
 
 What else it could be
 ---------------------
-A transparent firewall that joins the two on purpose. A DHCP relay is not counted, nor is a capture of all interfaces.
+A transparent firewall that joins the two on purpose. A DHCP relay is not counted, nor a machine that alone speaks in
+both (an anycast gateway of two tenants with one plan), nor a capture of all interfaces.
 
 Next steps
 ----------
@@ -56,10 +57,26 @@ def check(view: View) -> Iterator[Finding]:
             if there != here and one.ts_ns - earlier.ts_ns < TOGETHER:
                 joined.setdefault((min(here, there), max(here, there)), []).append((earlier, one))
         by_vlan[here] = one
-    leaks = {vlans: pairs for vlans, pairs in joined.items() if len(pairs) >= REPETITION}
+    leaks = {
+        vlans: pairs
+        for vlans, pairs in joined.items()
+        if len(pairs) >= REPETITION and (len(crossing(view, *vlans)) > 1 or _by_dhcp(pairs))
+    }
     for vlans, pairs in leaks.items():
         # a single leak explains whatever strange is in either VLAN; of several each explains its own
         yield _finding(view, vlans, pairs, Subject(name=names(*vlans)) if len(leaks) > 1 else Subject())
+
+
+def _by_dhcp(pairs: list[Pair]) -> bool:
+    """A client with a leg in each VLAN asks by two numbers, so that equal ones are of one request."""
+    return any(isinstance(one.message, Dhcp) for _, one in pairs)
+
+
+def crossing(view: View, low: int, high: int) -> frozenset[str]:
+    """MACs that speak in both VLANs. A single one may be a gateway's that has a leg in each; where they are joined, all
+    cross."""
+    here, there = ({one.mac for one in view.talkers if one.sent and one.vlan == vlan} for vlan in (low, high))
+    return frozenset(here & there)
 
 
 def names(low: int, high: int) -> str:

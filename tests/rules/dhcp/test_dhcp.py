@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scapy.layers.dhcp import BOOTP
+from scapy.layers.dns import DNS, DNSQR, DNSRR
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
@@ -175,3 +176,27 @@ def test_a_network_without_dhcp_by_plan(tmp_path: Path) -> None:
     for networks, said in (((planned,), set()), ((Network(cidr="10.9.9.0/24", type="l2"),), {"DHCP001", "DHCP022"})):
         found = gives_up.grave(tmp_path, role=Role.BRIDGE, site=Site(network=networks))
         assert found & {"DHCP001", "DHCP022"} == said
+
+
+def two_in_vain(*, name_at_s: float | None) -> Tape:
+    """A lease, then two clients nobody answers; perhaps the router still answers a name."""
+    tape = lease(asking(10, 14, 22), 1, OTHER, "10.1.1.9")
+    for moment in (11, 15, 23):
+        tape.add(moment, discover(STRANGER, xid=int(moment)))
+    if name_at_s is not None:
+        query = DNS(id=5, rd=1, qd=DNSQR(qname="a.example.com"))
+        reply = DNS(id=5, qr=1, rd=1, ra=1, qd=query.qd, an=DNSRR(rrname="a.example.com", rdata="192.0.2.1"))
+        asked = Ether(src=OTHER, dst=ROUTER) / IP(src="10.1.1.9", dst=GATEWAY) / UDP(sport=40000, dport=53) / query
+        told = Ether(src=ROUTER, dst=OTHER) / IP(src=GATEWAY, dst="10.1.1.9") / UDP(sport=53, dport=40000) / reply
+        tape.add(name_at_s, asked).add(name_at_s + 0.01, told)
+    return tape
+
+
+def test_a_server_that_answers_nobody_any_more_may_have_died(tmp_path: Path) -> None:
+    assert two_in_vain(name_at_s=None).grave(tmp_path) == {"DHCP001"}
+    assert two_in_vain(name_at_s=2).grave(tmp_path) == {"DHCP001"}
+
+
+def test_a_server_that_answers_for_names_is_alive(tmp_path: Path) -> None:
+    """CloudStack's router has one dnsmasq for both."""
+    assert two_in_vain(name_at_s=25).grave(tmp_path) == {"DHCP002"}

@@ -11,13 +11,25 @@ from tests.rules.build import Tape, arp_request, discover, echo, udp
 GUEST, OTHER, ROUTER = "02:01:00:cc:00:16", "02:01:00:cd:00:16", "00:1c:73:00:00:01"
 
 
-def leaking(count: int, *, apart_s: float = 0.002, second: int = 102) -> Tape:
+def leaking(count: int, *, apart_s: float = 0.002, second: int = 102, alone: bool = False) -> Tape:
     """Broadcasts of VLAN 101 that come out in another one."""
     tape = Tape()
+    if not alone:
+        tape = crossed(second)
     for n in range(count):
         frame = arp_request(GUEST, "10.1.0.7", f"10.1.0.{20 + n}")
         tape.add(n, frame, vlan=101).add(n + apart_s, frame, vlan=second)
     return tape
+
+
+def crossed(second: int = 102) -> Tape:
+    """Another machine is heard in both VLANs, too."""
+    frame = arp_request(OTHER, "10.1.0.8", "10.1.0.99")
+    return Tape().add(0.3, frame, vlan=101).add(0.4, frame, vlan=second)
+
+
+def test_a_gateway_of_two_tenants_is_alone_in_both_vlans(tmp_path: Path) -> None:
+    assert not leaking(5, alone=True).findings(tmp_path, "VLAN007", role=Role.TRUNK)
 
 
 def test_three_broadcasts_in_two_vlans(tmp_path: Path) -> None:
@@ -58,9 +70,17 @@ def test_dhcp_in_two_vlans(tmp_path: Path) -> None:
     assert tape.findings(tmp_path, "VLAN007", role=Role.TRUNK)
 
 
-def in_two(first_ip: str, second_ip: str, *, mac: str = GUEST, ttl_route: bool = False, later: float = 0.5) -> Tape:
+def in_two(
+    first_ip: str,
+    second_ip: str,
+    *,
+    mac: str = GUEST,
+    ttl_route: bool = False,
+    later: float = 0.5,
+    alone: bool = False,
+) -> Tape:
     """One MAC in two VLANs, three frames and more in each."""
-    tape = Tape()
+    tape = Tape() if alone else crossed()
     for n in range(4):
         one, two = echo(mac, first_ip, ROUTER, "10.9.0.1"), echo(mac, second_ip, ROUTER, "10.9.0.1")
         if ttl_route:
@@ -73,6 +93,14 @@ def in_two(first_ip: str, second_ip: str, *, mac: str = GUEST, ttl_route: bool =
 def test_one_address_in_two_vlans(tmp_path: Path) -> None:
     found = in_two("10.1.0.7", "10.1.0.7").finding(tmp_path, "VLAN008", role=Role.TRUNK)
     assert (found.severity, found.subject.mac) == (Severity.WARNING, GUEST)
+
+
+def test_a_gateway_with_one_address_for_two_tenants(tmp_path: Path) -> None:
+    assert not in_two("10.1.0.1", "10.1.0.1", alone=True).findings(tmp_path, "VLAN008", role=Role.TRUNK)
+
+
+def test_link_local_addresses_are_of_each_link(tmp_path: Path) -> None:
+    assert not in_two("169.254.7.7", "169.254.7.7").findings(tmp_path, "VLAN008", role=Role.TRUNK)
 
 
 def test_a_router_has_an_address_in_each(tmp_path: Path) -> None:

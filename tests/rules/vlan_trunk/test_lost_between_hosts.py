@@ -59,6 +59,8 @@ def pruned(*, asks_s: int = 30, moved: bool = False, comes_back: bool = False) -
     """Two guests and their router in VLAN 101 talk for ten seconds; then the guests ask and are not heard."""
     near, far = Tape(), Tape()
     crossing(near, far, seconds=60)
+    for tape in (near, far):
+        tape.add(0, arp_request(NEAR, "10.2.0.31", "10.2.0.32"), vlan=102)
     guests = ((GUEST, "10.1.0.31"), (OTHER, "10.1.0.32"))
     for n in range(10):
         for guest in guests:

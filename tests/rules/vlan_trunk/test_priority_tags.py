@@ -7,7 +7,7 @@ from scapy.packet import Packet
 
 from pcapdx.model import Finding, Severity
 from pcapdx.vantage import Role
-from tests.rules.build import Tape, along, echo, tcp
+from tests.rules.build import Tape, along, arp_request, echo, tcp
 
 HOST, FILER = ("b8:59:9f:00:00:11", "10.9.0.11"), ("00:a0:98:00:00:20", "10.9.0.20")
 
@@ -26,6 +26,8 @@ def findings(folder: Path, near: Tape, far: Tape) -> tuple[Finding, ...]:
 
 def pings(near: Tape, far: Tape, count: int = 30) -> None:
     """Both ways, whole."""
+    for tape in (near, far):
+        tape.add(0, arp_request(*HOST, FILER[1]))
     for n in range(count):
         for at_s, packet in (
             (n * 0.4, echo(*HOST, *FILER, number=n)),
