@@ -59,7 +59,7 @@ def bundle(
         target = Path(folder) / ("evidence.pcapng" if len({one.name for one in arguments}) == 1 else "evidence")
         disguise = disguise or Plain(arguments=tuple(arguments), site=site)
         settings = Settings(evidence_only=True, payload=payload, pseudonyms=disguise.hides)
-        analysis, written = annotate(arguments, plugins, target, settings, site=site, progress=progress)
+        analysis, written = annotate(arguments, plugins, target, settings, site=site, progress=progress, whole=True)
         disguise.like_original(analysis)
         digests = disguise.renamed(digests_of(disguise.originals if disguise.hides else arguments))
         document = _nameless(disguise.shown(document_of(analysis, digests)))

@@ -231,14 +231,7 @@ def annotate(
     with disguise_of(given, plugins, site, anonymize, key_path, kept) as disguise:
         with on_disk(disguise.arguments, sys.stdin.buffer) as arguments, on_terminal(arguments) as progress:
             analysis, written = run(
-                arguments,
-                plugins,
-                Path(output),
-                settings,
-                site=disguise.site,
-                progress=progress,
-                spare=disguise.files,
-                lean=True,
+                arguments, plugins, Path(output), settings, site=disguise.site, progress=progress, spare=disguise.files
             )
         disguise.like_original(analysis)
         for one in written:

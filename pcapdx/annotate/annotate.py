@@ -110,11 +110,11 @@ def annotate(
     site: Site | None = None,
     progress: Progress | None = None,
     spare: Sequence[str] = (),
-    lean: bool = False,
+    whole: bool = False,
 ) -> tuple[Analysis, list[Written]]:
     """Writes ``output``, of several captures one file each into the folder ``output``; never over those to ``spare``.
 
-    ``lean``: nobody looks at messages and tables of the analysis any more. Raises CaptureError, and LeakError where a
+    The analysis comes back without its messages and tables unless ``whole``. Raises CaptureError, and LeakError where a
     secret would have been left.
     """
     findings: dict[str, Finding] = {}
@@ -129,7 +129,7 @@ def annotate(
     needles = Needles(value for ledger in ledgers.values() for value in ledger.values)
     keep = {view.name: _kept(view, analysis) if settings.evidence_only else None for view in views}
     blanking = blankings(views, plugins, settings.payload)
-    for view in views if lean else ():
+    for view in () if whole else views:
         view.let_go()
     if settings.merge:
         target = _targets(views[:1], output, views, spare)[views[0].name]
