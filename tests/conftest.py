@@ -20,6 +20,9 @@ Golden = Callable[[Path, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="Rewrite generated files and golden reports.")
+    parser.addoption(
+        "--all-edits", action="store_true", help="Every edit of every healthy capture (a quarter of an hour)."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -39,7 +39,7 @@ TRUE_OF_A_PART = {
 """Other rules that tell the same fault where the part does not show as much; the label is of the whole."""
 
 
-def _plain(path: str, folder: Path) -> Path:
+def plain_pcap(path: str, folder: Path) -> Path:
     """As a classic pcap with nanoseconds, which the lab's own steps take."""
     source, out = Path(path), folder / "whole.pcap"
     tools = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
@@ -68,7 +68,7 @@ def variants(arguments: Arguments, folder: Path) -> Iterator[tuple[str, Argument
         yield "unnamed", [replace(one, role=None, named=False) for one in arguments]
         yield "reversed", arguments[::-1]
     for place, one in enumerate(arguments):
-        whole = _plain(one.path, folder)
+        whole = plain_pcap(one.path, folder)
         _, records = post.read(whole)
         for name, step in _steps(len(records)).items():
             if records and (several or name != "shifted"):
