@@ -4,8 +4,8 @@ What it does
 ------------
 At a NIC that carries tags, finds a VLAN in which this host's guests ask (three DHCP DISCOVERs or five ARP requests,
 over ten seconds) and from which no frame of anybody else arrives, while other VLANs or the untagged network are heard.
-Where machines elsewhere were heard in it until a moment, two or more, and since then none although they are asked for,
-that is a remark: the host that they are on may have gone down.
+Where machines elsewhere were heard in it until a moment, two or more or the only one there is, and since then none
+although two guests or more ask, that is a remark: the host that they are on may have gone down.
 
 Why it matters
 --------------
@@ -218,7 +218,7 @@ def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[F
     pairs = {dead.asker_mac for dead in asked}, {dead.target_ip for dead in asked}
     until_ns = max((dead.last_ns for dead in asked), default=0)
     frames = [number for dead in asked for number in dead.frames]
-    if len(together) < SEVERAL or max(map(len, pairs)) < SEVERAL or len(frames) < BURST:
+    if len(together) < min(SEVERAL, len(remote)) or max(map(len, pairs)) < SEVERAL or len(frames) < BURST:
         return
     if until_ns - silence_ns < VLAN_SPREAD:
         return
@@ -232,6 +232,8 @@ def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[F
     if sum(one.sent for one in others) < TWO_PATHS:
         return
     heard = sorted({one.vlan for one in others})
+    alone = len(together) == 1
+    are = "is" if alone else "are"
     names = listed(f"VLAN {other}" if other else "the untagged network" for other in heard[:4])
     yield RULE.finding(
         subject=Subject(vlan=vlan),
@@ -239,7 +241,7 @@ def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[F
         confidence=Confidence.POSSIBLE,
         summary=(
             f"VLAN {vlan} fell silent {duration(silence_ns - view.first_ns)} after the first frame: "
-            f"{listed(together[:4])} are not heard any more, and {listed(sorted(pairs[1])[:4])} asked for by ARP in "
+            f"{listed(together[:4])} {are} not heard any more, and {listed(sorted(pairs[1])[:4])} asked for by ARP in "
             f"vain {at_least(view, len(frames), 'arp')}, while {names} goes on."
         ),
         evidence=(cite(view, frames, f"requests tagged {vlan}; no frame of anybody elsewhere has that tag any more"),),
@@ -247,7 +249,8 @@ def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[F
         first_ns=silence_ns,
         last_ns=until_ns,
         alternatives=(
-            f"the host that {listed(together[:4])} are on went down, or its link did",
+            *((f"{together[0]}, the only one elsewhere that was heard in it, was switched off",) if alone else ()),
+            f"the host that {listed(together[:4])} {are} on went down, or its link did",
             f"VLAN {vlan} was taken off a switch port on the way at that moment",
         ),
         limits=("one capture cannot tell where on the way the frames are lost",),
