@@ -28,6 +28,8 @@ Capture the same VLAN at the other host's NIC at once; look at the list of VLANs
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from dissectors.arp import DISSECTOR as ARP
+from dissectors.arp import ArpExchange
 from dissectors.dhcp import DhcpExchange
 from pcapdx.case import Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
@@ -99,9 +101,10 @@ def check(view: View) -> Iterator[Finding]:
         if heard:
             yield from _judge(view, vlan, asking, own, heard)
     if view.vantage.role is not Role.BOND:
-        for vlan, died in _died(view).items():
-            if vlan in answered and vlan not in crossed:
-                yield from _fallen_silent(view, vlan, died)
+        died = _died(view)
+        for vlan in view.vlans:
+            if vlan and vlan in answered and vlan not in crossed:
+                yield from _fallen_silent(view, vlan, died.get(vlan, ()))
 
 
 def unanswered(view: View, vlan: int) -> Asking | None:
@@ -207,18 +210,53 @@ def _died(view: View) -> Mapping[int, Sequence[ArpDead]]:
     return found
 
 
+def _asks_often(view: View, vlan: int, since_ns: int) -> list[ArpDead]:
+    """Who of this host asks so often that of the equal requests one in a while is read, and is not answered since."""
+    if "arp" not in view.left_out or ARP.sample is None:
+        return []
+    grouped: dict[tuple[str, str], list[ArpExchange]] = {}
+    for one in view.exchanges(ArpExchange):
+        if one.vlan == vlan and one.vni is None and one.asker_ip != "0.0.0.0" and is_local(view, one.asker_mac):
+            grouped.setdefault((one.asker_mac, one.target_ip), []).append(one)
+    found = []
+    for (asker_mac, target_ip), exchanges in grouped.items():
+        requests = [seen for one in exchanges for seen in one.requests]
+        since = [seen for seen in requests if seen.ts_ns > since_ns and view.remains_ns(seen.ts_ns) >= ARP_AFTER]
+        late = any(reply.ts_ns > since_ns for one in exchanges for reply in one.replies)
+        if len(requests) <= ARP.sample.first or not since or late:
+            continue
+        found.append(
+            ArpDead(
+                asker_mac=asker_mac,
+                asker_ip=exchanges[0].asker_ip,
+                target_ip=target_ip,
+                vlan=vlan,
+                vni=None,
+                frames=tuple(seen.number for seen in since),
+                segment=exchanges[0].segment,
+                moments=tuple(seen.ts_ns for seen in since),
+                first_ns=since[0].ts_ns,
+                last_ns=since[-1].ts_ns,
+            )
+        )
+    return found
+
+
 def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[Finding]:
     """All that were heard from elsewhere have been silent since a moment, and this host's guests ask for them."""
     senders = [one for one in view.talkers if one.vlan == vlan and one.vni is None and one.sent]
     remote = {one.mac: one.last_ns or 0 for one in senders if is_local(view, one.mac) is False}
     silence_ns = max(remote.values(), default=0)
     owners = {one.ip: one.mac for one in view.bindings if one.vlan == vlan and one.vni is None and one.mac in remote}
-    asked = [dead for dead in died if dead.target_ip in owners]
+    often = _asks_often(view, vlan, silence_ns)
+    asked = [dead for dead in (*died, *often) if dead.target_ip in owners]
     together = sorted(mac for mac, last_ns in remote.items() if silence_ns - last_ns <= VLAN_SPREAD)
     pairs = {dead.asker_mac for dead in asked}, {dead.target_ip for dead in asked}
     until_ns = max((dead.last_ns for dead in asked), default=0)
-    frames = [number for dead in asked for number in dead.frames]
-    if len(together) < min(SEVERAL, len(remote)) or max(map(len, pairs)) < SEVERAL or len(frames) < BURST:
+    frames = sorted({number for dead in asked for number in dead.frames})
+    if len(together) < min(SEVERAL, len(remote)) or max(map(len, pairs)) < SEVERAL:
+        return
+    if len(frames) < BURST and not often:
         return
     if until_ns - silence_ns < VLAN_SPREAD:
         return
