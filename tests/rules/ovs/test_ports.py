@@ -74,6 +74,16 @@ def test_it_has_its_tag_again(tmp_path: Path) -> None:
     assert not tagged_then_not(back=True).findings(tmp_path, "OVS002", role=Role.NIC)
 
 
+def test_the_recorded_port_gets_its_tag_back(tmp_path: Path) -> None:
+    """Nobody told the place: all tags end at once, and who had one is still asked for and answers."""
+    other = "02:01:00:cc:00:43"
+    tape = tagged_then_not()
+    for n in range(5):
+        tape.add(10.2 + n, arp_request(other, "10.1.0.8", "10.1.0.9"))
+        tape.add(10.3 + n, arp_reply(PEER, "10.1.0.9", other, "10.1.0.8"))
+    assert not {"OVS002", "HYP004"} & tape.codes(tmp_path)
+
+
 def test_announcements_do_not_count(tmp_path: Path) -> None:
     assert not tagged_then_not(after=2).findings(tmp_path, "OVS002", role=Role.NIC)
 
