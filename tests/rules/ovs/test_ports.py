@@ -5,7 +5,7 @@ from pathlib import Path
 from pcapdx.model import Severity
 from pcapdx.site import Guest, Network, Site
 from pcapdx.vantage import Role
-from tests.rules.build import Tape, arp_reply, arp_request, discover, rarp
+from tests.rules.build import Tape, arp_reply, arp_request, codes, discover, rarp
 
 GUEST, PEER = "02:01:00:cc:00:41", "02:01:00:cc:00:42"
 
@@ -81,7 +81,7 @@ def test_the_recorded_port_gets_its_tag_back(tmp_path: Path) -> None:
     for n in range(5):
         tape.add(10.2 + n, arp_request(other, "10.1.0.8", "10.1.0.9"))
         tape.add(10.3 + n, arp_reply(PEER, "10.1.0.9", other, "10.1.0.8"))
-    assert not {"OVS002", "HYP004"} & tape.codes(tmp_path)
+    assert not {"OVS002", "HYP004"} & codes(tape.analysis(tmp_path))
 
 
 def test_announcements_do_not_count(tmp_path: Path) -> None:
