@@ -84,6 +84,15 @@ def test_the_recorded_port_gets_its_tag_back(tmp_path: Path) -> None:
     assert not {"OVS002", "HYP004"} & codes(tape.analysis(tmp_path))
 
 
+def test_tags_of_several_vlans_end_together(tmp_path: Path) -> None:
+    """At a place nobody told, it is the recorded port; at a NIC, it is the guest's."""
+    tape = tagged_then_not()
+    for n in range(5):
+        tape.add(0.5 + n, arp_request("02:01:00:dd:00:01", "10.2.0.8", "10.2.0.9"), vlan=102)
+    assert "OVS002" not in codes(tape.analysis(tmp_path))
+    assert "OVS002" in codes(tape.analysis(tmp_path, role=Role.NIC))
+
+
 def test_announcements_do_not_count(tmp_path: Path) -> None:
     assert not tagged_then_not(after=2).findings(tmp_path, "OVS002", role=Role.NIC)
 
