@@ -77,9 +77,9 @@ def relay(machine: Machine, server: str) -> None:
     time.sleep(1)
 
 
-def networkd(guest: Guest, seconds: float) -> None:
+def networkd(guest: Guest, seconds: float, more: str = "") -> None:
     """Run systemd-networkd as DHCP client, alone in folders of its own, for some seconds."""
-    unit = "[Match]\\nName=eth0\\n[Network]\\nDHCP=ipv4\\nLinkLocalAddressing=no\\nIPv6AcceptRA=no\\n"
+    unit = f"[Match]\\nName=eth0\\n[Network]\\nDHCP=ipv4\\nLinkLocalAddressing=no\\nIPv6AcceptRA=no\\n{more}"
     folders = "/run/systemd/netif/links /run/systemd/netif/leases /run/systemd/network /run/dbus"
     script = (
         f"mount -t tmpfs none /run && mkdir -p {folders} && printf '{unit}' > /run/systemd/network/10-eth.network"

@@ -30,6 +30,7 @@ TRUE_OF_A_PART = {
     ("held-out-fifth-password-at-own-address", "cut"): "PWD001",  # what the gateway serves is cut off
     ("held-out-fifth-router-starts-late", "early"): "PWD001",  # that the server comes up comes later
     ("vlan-qinq-one-customer-unserved", "late"): "HYP006",  # the customer that is served was before
+    ("vlan-only-peer-stopped-midway", "late"): "VLAN001",  # that its VLAN was carried was before
     ("ovs-port-without-tag", "untold"): "HYP004",  # a tap that shows tags of others could be a NIC
     ("path-vlan-native-on-far-port", "late2"): "HYP004",  # untagged at that NIC is what was done
     ("nic-cables-swapped", "untold"): "VLAN022",  # without roles two NICs are two points of a path

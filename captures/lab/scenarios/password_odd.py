@@ -4,6 +4,7 @@ import time
 
 from captures.lab.cloud import GuestNetwork
 from captures.lab.guest import SAVED_HEADER, SECRET_HEADER
+from captures.lab.post import snap
 from captures.lab.scenario import Lab, scenario
 from captures.lab.services import password
 from captures.lab.stage import Stage, at_tap
@@ -112,3 +113,21 @@ def password_save_attempt_from_guest(lab: Lab) -> None:
         guest.ns.run("curl", "-s", "-H", "DomU_Request: save_password", *form, "http://10.116.0.1:8080/", check=False)
     lab.fault("PWD017", 'http.request.method == "POST" || tcp.dstport == 8080 && tcp.len > 0', ip="10.116.0.22")
     lab.proof("DHCP031", _LEASE, mac=guest.mac)
+
+
+@scenario
+def password_and_metadata_silent_in_a_hurry(lab: Lab) -> None:
+    """The router's firewall drops ports 80 and 8080. The recorder inside the router is stopped with the last SYN of a
+    guest that tries each of them for nine seconds with curl; snap length 96."""
+    stage = Stage(lab, GuestNetwork(cidr="10.169.0.0/24", gateway="10.169.0.1", number=0x169), first_tap=6)
+    guest = stage.guest(0x21, "hurry-1", ip="10.169.0.33")
+    stage.serve()
+    stage.router.drop("tcp dport { 80, 8080 }")
+    with lab.record(*stage.in_router, told=False, steps=(snap(96),), linger=0.5):
+        guest.udhcpc()
+        for url in ("http://10.169.0.1/latest/meta-data/instance-id", "http://10.169.0.1:8080/"):
+            guest.ns.run("curl", "-s", "-m", "9", "-H", SECRET_HEADER, url, check=False)
+    lab.hides("tcp.srcport == 80 || tcp.srcport == 8080")
+    for code, port in (("META002", 80), ("PWD003", 8080)):
+        lab.shows(f"tcp.dstport == {port}", 4)
+        lab.fault(code, f"tcp.dstport == {port}", server="10.169.0.1", port=port)

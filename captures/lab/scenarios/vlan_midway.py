@@ -2,8 +2,9 @@
 
 import time
 
+from captures.lab.along import TwoHosts
 from captures.lab.cloud import GuestNetwork, Machine
-from captures.lab.post import wire
+from captures.lab.post import snap, wire
 from captures.lab.scenario import Lab, scenario
 from captures.lab.stage import Trunk, TrunkHost
 
@@ -69,3 +70,27 @@ def vlan_far_host_down_midway(lab: Lab) -> None:
     that no more than a remark on the VLAN is right."""
     _recorded(lab, 2452, 52, goes_down=True)
     lab.info("VLAN001", "arp.opcode == 1 && arp.dst.proto_ipv4 == 10.24.52.1", vlan=2452)
+
+
+@scenario
+def vlan_only_peer_stopped_midway(lab: Lab) -> None:
+    """The only machine of VLAN 2454 on another host is stopped by its owner while the NIC of this host is recorded; two
+    guests here go on asking for it. No more than a remark on the VLAN is right."""
+    network = GuestNetwork(cidr="10.24.54.0/24", gateway="10.24.54.1", number=2454, vlan=2454)
+    alive = GuestNetwork(cidr="10.24.55.0/24", gateway="10.24.55.1", number=2455, vlan=2455)
+    two = TwoHosts(lab, network, alive, nic="eno1")
+    guests = [two.guest(0x21 + n, f"app-{n}", ip=40 + n) for n in range(2)]
+    two.talk()
+    local = [*(guest.mac for guest in guests), two.other.mac]
+    with lab.record(two.near.host.ns, "eno1", "nic", steps=(wire(local), snap(96)), linger=2):
+        for guest in guests:
+            guest.ns.spawn("arping", "-b", "-q", "-I", "eth0", network.gateway)
+            guest.ns.spawn("ping", "-q", "-i", "1", network.gateway)
+        time.sleep(9)
+        two.router.ns.ip("link", "set", "eth0", "down")
+        time.sleep(24)
+    lab.shows(f"icmp.type == 0 && eth.src == {two.router.mac}", 10)
+    lab.hides(f"eth.src == {two.router.mac} && frame.time_relative > 11")
+    lab.info("VLAN001", "arp.opcode == 1 && vlan.id == 2454 && frame.time_relative > 11", vlan=2454)
+    for vlan in (2454, 2455):
+        lab.proof("VLAN020", vlan=vlan)

@@ -10,6 +10,9 @@ from pcapdx.dissect import Seen
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.values import dataclass
 
+BOOT_FILE = "pxelinux.0"
+"""In every reply of CloudStack's router (systemvm/debian/etc/dnsmasq.conf.tmpl)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:

@@ -65,6 +65,22 @@ def tags_expected(view: View) -> bool | None:
     return role.is_wire
 
 
+@once_a_view
+def tags_end(view: View) -> bool:
+    """Whether this point has tags no more from some moment on, as where the port that is recorded gets its tag back:
+    after the last tagged frame somebody who had a tag speaks without one, and somebody is answered there, or, where
+    nobody told the place, the tags of several VLANs ended together."""
+    tagged = [one for one in view.talkers if one.vlan and one.vni is None and one.sent]
+    end_ns = max((one.last_ns or 0 for one in tagged), default=0)
+    had = {one.mac for one in tagged}
+    since = [one for one in view.talkers if not one.vlan and one.vni is None and one.sent]
+    since = [one for one in since if end_ns and (one.first_ns or 0) > end_ns]
+    if not any(one.mac in had for one in since):
+        return False
+    together = view.vantage.inferred and len({one.vlan for one in tagged}) > 1
+    return together or (len(since) > 1 and any(one.received for one in since))
+
+
 def unicast_seen(view: View) -> bool:
     """Whether the capture has any frame for one machine alone: a filter for broadcasts hides every answer."""
     return any(one.received for one in view.talkers)

@@ -17,7 +17,7 @@ from pcapdx.frame import Segment, segment_of
 from pcapdx.path.admission import address, packet
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.observable import hears
-from pcapdx.rules.definitions.windows import RESET_WITHIN, SYN_AFTER, SYN_SPREAD, SYN_TRIES
+from pcapdx.rules.definitions.windows import RESET_WITHIN, SYN_AFTER, SYN_SPREAD, SYN_THIRD, SYN_TRIES
 from pcapdx.sieve.columns import Array
 from pcapdx.values import dataclass
 
@@ -82,6 +82,11 @@ def _answer(tries: Tries) -> Array:
 def _waited(view: View, tries: Tries) -> bool:
     """Whether three SYNs had their time: the last one, or, where the capture ends among further tries, earlier ones."""
     if view.remains_ns(tries.last_ns) >= SYN_AFTER:
+        return True
+    if any(
+        one.originator.syn > SYN_TRIES and view.remains_ns(one.originator.first_syn_ns or 0) >= SYN_THIRD + SYN_AFTER
+        for one in tries.flows
+    ):
         return True
     return tries.count > SYN_TRIES and view.last_ns - tries.first_ns >= 2 * (SYN_SPREAD + SYN_AFTER)
 

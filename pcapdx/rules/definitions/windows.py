@@ -20,6 +20,8 @@ ARP_AFTER = 2 * SECOND
 SYN_TRIES = 3
 SYN_SPREAD = 2 * SECOND
 """Linux repeats a SYN after 1, 2, 4 s (kernels from 6.5 on: 1 s four times first)."""
+SYN_THIRD = 3 * SECOND
+"""When the third SYN of a connection is sent that is repeated once more, at the latest (RFC 6298: after 1 and 2 s)."""
 SYN_AFTER = 3 * SECOND
 
 RESET_WITHIN = 1 * SECOND

@@ -28,7 +28,7 @@ from dissectors.dhcp import DhcpExchange
 from pcapdx.case import View
 from pcapdx.model import Finding, NextStep, Severity, Subject, Topic
 from pcapdx.rule import Rule
-from pcapdx.rules.definitions.leases import leases
+from pcapdx.rules.definitions.leases import BOOT_FILE, leases
 from pcapdx.rules.definitions.wording import cite, duration
 
 INFINITE = 0xFFFF_FFFF
@@ -61,7 +61,7 @@ def check_finite(view: View) -> Iterator[Finding]:
     """DHCP025: one finding a server that by its boot file is a virtual router."""
     for one in leases(view):
         lease_s = one.ack.message.lease_s
-        router = one.ack.message.boot_file == "pxelinux.0" or view.site.is_router(mac=one.server_mac, ip=one.server)
+        router = one.ack.message.boot_file == BOOT_FILE or view.site.is_router(mac=one.server_mac, ip=one.server)
         if not router or lease_s is None or lease_s == INFINITE:
             continue
         yield FINITE.finding(

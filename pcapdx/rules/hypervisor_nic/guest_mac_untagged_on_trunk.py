@@ -39,7 +39,7 @@ from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest, is_system_vm_public
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.networks import vlans_of_network
-from pcapdx.rules.definitions.observable import tags_expected, tags_observable
+from pcapdx.rules.definitions.observable import tags_end, tags_expected, tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite, listed
 from pcapdx.rules.vlan_trunk.transmit_only import unanswered
@@ -52,8 +52,8 @@ def check(view: View) -> Iterator[Finding]:
     """One finding a guest."""
     if not tags_expected(view) or not tags_observable(view) or view.vantage.role is Role.ANY:
         return
-    if any(not one.answered for one in crossings(view)):
-        return  # tags are lost on the way in: what is untagged here was not so when it left
+    if tags_end(view) or any(not one.answered for one in crossings(view)):
+        return  # tags are lost on the way in, or by now at this point: what is untagged here was not so when it left
     tagged = {
         one.vlan
         for one in view.talkers

@@ -17,7 +17,7 @@ restart of the host's networking.
 What else it could be
 ---------------------
 A recorder that loses tags of what comes in (CAP001): then the guest is on another host. A guest that moved to another
-network by plan.
+network by plan. A guest's own port that was recorded, without its tag until now: then all tags end at once.
 
 Next steps
 ----------
@@ -33,7 +33,7 @@ from pcapdx.rule import Rule
 from pcapdx.rules.definitions.crossings import crossings
 from pcapdx.rules.definitions.local import is_local
 from pcapdx.rules.definitions.macs import is_guest
-from pcapdx.rules.definitions.observable import tags_observable
+from pcapdx.rules.definitions.observable import tags_end, tags_observable
 from pcapdx.rules.definitions.windows import REPETITION
 from pcapdx.rules.definitions.wording import cite
 from pcapdx.vantage import Role
@@ -46,8 +46,8 @@ def check(view: View) -> Iterator[Finding]:
     role = view.vantage.role
     if not tags_observable(view) or role is Role.ANY or (role is not None and not role.is_wire):
         return
-    if any(one.answered != one.asked and one.went_on for one in crossings(view)):
-        return  # the recorder loses tags
+    if tags_end(view) or any(one.answered != one.asked and one.went_on for one in crossings(view)):
+        return  # nobody has a tag here any more, or the recorder loses tags
     spoken: dict[str, list[Talker]] = {}
     for one in view.talkers:
         if one.sent and one.vni is None and is_guest(one.mac) and is_local(view, one.mac) is not False:

@@ -180,7 +180,7 @@ IDENTIFIER = Rule(
     topic=Topic.TEMPLATES,
     severity=Severity.WARNING,
     check=check_identifier,
-    explains=("DHCP012", "DHCP016", "DHCP018"),
+    explains=("DHCP012", "DHCP016", "DHCP018", "TMPL008"),
 )
 DUID = Rule(
     code="TMPL007",

@@ -18,7 +18,7 @@ or foreign access file in the folder.
 What else it could be
 ---------------------
 Probes for other clouds, which are always 404 and not counted; a proxy on the way, which names itself in Via; the web
-server of a guest, or one that is no Apache.
+server of a guest, or one that is no Apache on a machine that nothing else shows to be a router of CloudStack's.
 
 Next steps
 ----------
@@ -32,7 +32,15 @@ from pcapdx.case import View
 from pcapdx.model import Finding, Severity, Topic
 from pcapdx.rule import Particulars, Rule
 from pcapdx.rules.definitions.wording import cite, listed
-from pcapdx.rules.user_metadata.asked import apache, asks_foreign_gateway, management, requests, stored, subject
+from pcapdx.rules.user_metadata.asked import (
+    apache,
+    asks_foreign_gateway,
+    is_routers,
+    management,
+    requests,
+    stored,
+    subject,
+)
 
 NEEDED = (MetadataKind.MANDATORY, MetadataKind.LISTING)
 
@@ -43,7 +51,9 @@ def grouped(
     """(client, server, exchanges) of answers that are wanted by exchange and status."""
     groups: dict[tuple[str | None, str | None], list[MetadataExchange]] = {}
     for one in requests(view):
-        if one.answer is None or asks_foreign_gateway(view, one) or not _may_be_routers(one.answer.message.servers):
+        if one.answer is None or asks_foreign_gateway(view, one):
+            continue
+        if not _may_be_routers(one.answer.message.servers) and not is_routers(view, one):
             continue
         if wanted(one, one.answer.message.status):
             groups.setdefault((one.client, one.server), []).append(one)

@@ -3,7 +3,7 @@
 from dissectors.metadata import MetadataExchange, MetadataKind
 from pcapdx.case import View
 from pcapdx.model import NextStep, Subject
-from pcapdx.rules.definitions.leases import leases
+from pcapdx.rules.definitions.leases import BOOT_FILE, lease_at, leases
 from pcapdx.rules.definitions.memo import once_a_view
 from pcapdx.rules.definitions.servers import foreign_gateway
 
@@ -25,6 +25,15 @@ def asks_foreign_gateway(view: View, one: MetadataExchange) -> bool:
     """The request went to the gateway of a lease whose DHCP server is another machine."""
     lease = foreign_gateway(view, one.client, one.server, one.request.ts_ns)
     return lease is not None and not view.site.is_router(ip=one.server)
+
+
+def is_routers(view: View, one: MetadataExchange) -> bool:
+    """The request went to a router of CloudStack's, whatever its web server: the profile says so, or the lease that the
+    asker has from it, which names the boot file that those routers give."""
+    if view.site.is_router(ip=one.server):
+        return True
+    lease = lease_at(view, one.client, one.request.ts_ns)
+    return lease is not None and lease.server == one.server and lease.ack.message.boot_file == BOOT_FILE
 
 
 def subject(one: MetadataExchange) -> Subject:

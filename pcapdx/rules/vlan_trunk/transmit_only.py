@@ -4,8 +4,8 @@ What it does
 ------------
 At a NIC that carries tags, finds a VLAN in which this host's guests ask (three DHCP DISCOVERs or five ARP requests,
 over ten seconds) and from which no frame of anybody else arrives, while other VLANs or the untagged network are heard.
-Where machines elsewhere were heard in it until a moment, two or more, and since then none although they are asked for,
-that is a remark: the host that they are on may have gone down.
+Where machines elsewhere were heard in it until a moment, two or more or the only one there is, and since then none
+although two guests or more ask, that is a remark: the host that they are on may have gone down.
 
 Why it matters
 --------------
@@ -28,6 +28,8 @@ Capture the same VLAN at the other host's NIC at once; look at the list of VLANs
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from dissectors.arp import DISSECTOR as ARP
+from dissectors.arp import ArpExchange
 from dissectors.dhcp import DhcpExchange
 from pcapdx.case import Talker, View
 from pcapdx.model import Confidence, Finding, NextStep, Severity, Subject, Topic
@@ -99,9 +101,10 @@ def check(view: View) -> Iterator[Finding]:
         if heard:
             yield from _judge(view, vlan, asking, own, heard)
     if view.vantage.role is not Role.BOND:
-        for vlan, died in _died(view).items():
-            if vlan in answered and vlan not in crossed:
-                yield from _fallen_silent(view, vlan, died)
+        died = _died(view)
+        for vlan in view.vlans:
+            if vlan and vlan in answered and vlan not in crossed:
+                yield from _fallen_silent(view, vlan, died.get(vlan, ()))
 
 
 def unanswered(view: View, vlan: int) -> Asking | None:
@@ -207,18 +210,53 @@ def _died(view: View) -> Mapping[int, Sequence[ArpDead]]:
     return found
 
 
+def _asks_often(view: View, vlan: int, since_ns: int) -> list[ArpDead]:
+    """Who of this host asks so often that of the equal requests one in a while is read, and is not answered since."""
+    if "arp" not in view.left_out or ARP.sample is None:
+        return []
+    grouped: dict[tuple[str, str], list[ArpExchange]] = {}
+    for one in view.exchanges(ArpExchange):
+        if one.vlan == vlan and one.vni is None and one.asker_ip != "0.0.0.0" and is_local(view, one.asker_mac):
+            grouped.setdefault((one.asker_mac, one.target_ip), []).append(one)
+    found = []
+    for (asker_mac, target_ip), exchanges in grouped.items():
+        requests = [seen for one in exchanges for seen in one.requests]
+        since = [seen for seen in requests if seen.ts_ns > since_ns and view.remains_ns(seen.ts_ns) >= ARP_AFTER]
+        late = any(reply.ts_ns > since_ns for one in exchanges for reply in one.replies)
+        if len(requests) <= ARP.sample.first or not since or late:
+            continue
+        found.append(
+            ArpDead(
+                asker_mac=asker_mac,
+                asker_ip=exchanges[0].asker_ip,
+                target_ip=target_ip,
+                vlan=vlan,
+                vni=None,
+                frames=tuple(seen.number for seen in since),
+                segment=exchanges[0].segment,
+                moments=tuple(seen.ts_ns for seen in since),
+                first_ns=since[0].ts_ns,
+                last_ns=since[-1].ts_ns,
+            )
+        )
+    return found
+
+
 def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[Finding]:
     """All that were heard from elsewhere have been silent since a moment, and this host's guests ask for them."""
     senders = [one for one in view.talkers if one.vlan == vlan and one.vni is None and one.sent]
     remote = {one.mac: one.last_ns or 0 for one in senders if is_local(view, one.mac) is False}
     silence_ns = max(remote.values(), default=0)
     owners = {one.ip: one.mac for one in view.bindings if one.vlan == vlan and one.vni is None and one.mac in remote}
-    asked = [dead for dead in died if dead.target_ip in owners]
+    often = _asks_often(view, vlan, silence_ns)
+    asked = [dead for dead in (*died, *often) if dead.target_ip in owners]
     together = sorted(mac for mac, last_ns in remote.items() if silence_ns - last_ns <= VLAN_SPREAD)
     pairs = {dead.asker_mac for dead in asked}, {dead.target_ip for dead in asked}
     until_ns = max((dead.last_ns for dead in asked), default=0)
-    frames = [number for dead in asked for number in dead.frames]
-    if len(together) < SEVERAL or max(map(len, pairs)) < SEVERAL or len(frames) < BURST:
+    frames = sorted({number for dead in asked for number in dead.frames})
+    if len(together) < min(SEVERAL, len(remote)) or max(map(len, pairs)) < SEVERAL:
+        return
+    if len(frames) < BURST and not often:
         return
     if until_ns - silence_ns < VLAN_SPREAD:
         return
@@ -232,6 +270,8 @@ def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[F
     if sum(one.sent for one in others) < TWO_PATHS:
         return
     heard = sorted({one.vlan for one in others})
+    alone = len(together) == 1
+    are = "is" if alone else "are"
     names = listed(f"VLAN {other}" if other else "the untagged network" for other in heard[:4])
     yield RULE.finding(
         subject=Subject(vlan=vlan),
@@ -239,7 +279,7 @@ def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[F
         confidence=Confidence.POSSIBLE,
         summary=(
             f"VLAN {vlan} fell silent {duration(silence_ns - view.first_ns)} after the first frame: "
-            f"{listed(together[:4])} are not heard any more, and {listed(sorted(pairs[1])[:4])} asked for by ARP in "
+            f"{listed(together[:4])} {are} not heard any more, and {listed(sorted(pairs[1])[:4])} asked for by ARP in "
             f"vain {at_least(view, len(frames), 'arp')}, while {names} goes on."
         ),
         evidence=(cite(view, frames, f"requests tagged {vlan}; no frame of anybody elsewhere has that tag any more"),),
@@ -247,7 +287,8 @@ def _fallen_silent(view: View, vlan: int, died: Sequence[ArpDead]) -> Iterator[F
         first_ns=silence_ns,
         last_ns=until_ns,
         alternatives=(
-            f"the host that {listed(together[:4])} are on went down, or its link did",
+            *((f"{together[0]}, the only one elsewhere that was heard in it, was switched off",) if alone else ()),
+            f"the host that {listed(together[:4])} {are} on went down, or its link did",
             f"VLAN {vlan} was taken off a switch port on the way at that moment",
         ),
         limits=("one capture cannot tell where on the way the frames are lost",),

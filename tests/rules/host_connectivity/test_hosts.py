@@ -164,3 +164,12 @@ def test_large_segments_never_arrive(tmp_path: Path) -> None:
 )
 def test_plain_loss(tmp_path: Path, tape: Tape) -> None:
     assert not tape.findings(tmp_path, "HOST009")
+
+
+@pytest.mark.parametrize(("seconds", "said"), [((0, 1, 2, 3, 4, 5, 7), True), ((0, 1, 3, 7), True), ((0, 1, 3), False)])
+def test_the_capture_ends_with_a_repeated_syn(tmp_path: Path, seconds: tuple[int, ...], said: bool) -> None:
+    """An operator in a hurry: the last SYN had no time, the first three had."""
+    tape = life(Tape(), 0)
+    for at in seconds:
+        tape.add(at, tcp(HOST, H_IP, 40_000, SERVER, S_IP, 2049, "S", seq=100))
+    assert bool(tape.findings(tmp_path, "HOST007")) is said

@@ -5,7 +5,7 @@ from pathlib import Path
 from pcapdx.model import Severity
 from pcapdx.site import Guest, Network, Site
 from pcapdx.vantage import Role
-from tests.rules.build import Tape, arp_reply, arp_request, discover, rarp
+from tests.rules.build import Tape, arp_reply, arp_request, codes, discover, rarp
 
 GUEST, PEER = "02:01:00:cc:00:41", "02:01:00:cc:00:42"
 
@@ -72,6 +72,25 @@ def test_answered_without_a_tag(tmp_path: Path) -> None:
 
 def test_it_has_its_tag_again(tmp_path: Path) -> None:
     assert not tagged_then_not(back=True).findings(tmp_path, "OVS002", role=Role.NIC)
+
+
+def test_the_recorded_port_gets_its_tag_back(tmp_path: Path) -> None:
+    """Nobody told the place: all tags end at once, and who had one is still asked for and answers."""
+    other = "02:01:00:cc:00:43"
+    tape = tagged_then_not()
+    for n in range(5):
+        tape.add(10.2 + n, arp_request(other, "10.1.0.8", "10.1.0.9"))
+        tape.add(10.3 + n, arp_reply(PEER, "10.1.0.9", other, "10.1.0.8"))
+    assert not {"OVS002", "HYP004"} & codes(tape.analysis(tmp_path))
+
+
+def test_tags_of_several_vlans_end_together(tmp_path: Path) -> None:
+    """At a place nobody told, it is the recorded port; at a NIC, it is the guest's."""
+    tape = tagged_then_not()
+    for n in range(5):
+        tape.add(0.5 + n, arp_request("02:01:00:dd:00:01", "10.2.0.8", "10.2.0.9"), vlan=102)
+    assert "OVS002" not in codes(tape.analysis(tmp_path))
+    assert "OVS002" in codes(tape.analysis(tmp_path, role=Role.NIC))
 
 
 def test_announcements_do_not_count(tmp_path: Path) -> None:

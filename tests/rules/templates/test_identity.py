@@ -92,6 +92,14 @@ def test_same_host_name(tmp_path: Path, name: str, said: bool) -> None:
     assert all(one.severity is Severity.INFO for one in found)
 
 
+def test_an_identifier_explains_the_name(tmp_path: Path) -> None:
+    """Both are of one image: one thing to mend."""
+    says = [("client_id", BY_MACHINE), ("hostname", "golden-master")]
+    tape = boot(boot(Tape(), 0, says=says), 3, OTHER, O_IP, xid=2, says=says)
+    (only,) = tape.analysis(tmp_path).diagnosed.diagnoses
+    assert only.root.finding.code == "TMPL006"
+
+
 def test_mac_inside_differs_from_the_frames(tmp_path: Path) -> None:
     inner, outer = GUEST, "56:6f:3a:00:00:09"
     found = Tape().add(0, ask("discover", inner, outside=outer)).finding(tmp_path, "TMPL009")

@@ -124,3 +124,33 @@ def test_who_asks_again_after_minutes_was_answered(tmp_path: Path) -> None:
         tape.add(at + 0.1, arp_request("02:01:00:cc:00:18", "10.1.0.8", "10.1.0.1"), vlan=101)
         tape.add(at + 0.2, arp_reply(FAR, "10.2.0.8", OTHER, "10.2.0.7"), vlan=102, wire=True)
     assert not tape.findings(tmp_path, "VLAN001", role=Role.NIC)
+
+
+def falls_silent(*askers: str, until: int = 40) -> Tape:
+    """The router, alone elsewhere in VLAN 101, answers for eight seconds and then no more; VLAN 102 goes on."""
+    tape = Tape()
+    for n in range(until):
+        tape.add(n, arp_request(OTHER, "10.2.0.7", "10.2.0.8"), vlan=102)
+        tape.add(n + 0.001, arp_reply(FAR, "10.2.0.8", OTHER, "10.2.0.7"), vlan=102, wire=True)
+        for k, asker in enumerate(askers):
+            tape.add(n + 0.1 * (k + 1), arp_request(asker, f"10.1.0.{7 + k}", "10.1.0.1"), vlan=101)
+            if n < 8:
+                reply = arp_reply(ROUTER, "10.1.0.1", asker, f"10.1.0.{7 + k}")
+                tape.add(n + 0.1 * (k + 1) + 0.001, reply, vlan=101, wire=True)
+    return tape
+
+
+def test_the_only_machine_elsewhere_falls_silent(tmp_path: Path) -> None:
+    """Two guests go on asking, of whose equal requests only a few are read: a remark that names both reasons."""
+    found = falls_silent(GUEST, "02:01:00:cc:00:18").finding(tmp_path, "VLAN001", role=Role.NIC)
+    assert found.severity is Severity.INFO
+    assert f"{ROUTER} is not heard any more" in found.summary
+    assert "was switched off" in found.alternatives[0]
+
+
+def test_one_guest_and_one_machine_that_falls_silent_are_no_vlan(tmp_path: Path) -> None:
+    assert not falls_silent(GUEST).findings(tmp_path, "VLAN001", role=Role.NIC)
+
+
+def test_silence_of_a_few_seconds_is_no_vlan(tmp_path: Path) -> None:
+    assert not falls_silent(GUEST, "02:01:00:cc:00:18", until=14).findings(tmp_path, "VLAN001", role=Role.NIC)
