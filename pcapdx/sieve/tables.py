@@ -8,7 +8,7 @@ only counts what it could not take. The functions run plain and compiled (see :m
 from typing import Any
 
 from pcapdx.sieve.columns import Array
-from pcapdx.sieve.layers import be8, be32
+from pcapdx.sieve.layers import be8, be16, be32
 
 MASK63 = 0x7FFF_FFFF_FFFF_FFFF
 MASK32 = 0xFFFF_FFFF
@@ -18,6 +18,7 @@ FAR_NS = 1 << 62
 """In nanoseconds 146 years before and after 1970: beyond it a time is a writer's fault."""
 STORM_BROADCASTS = 1000
 FINGERPRINT_BYTES = 16
+ICMP = 1
 TWIN_BYTES = 512
 """Two DHCP messages may differ only in an option far behind."""
 ROUTER_ADDRESSES = 64
@@ -66,6 +67,11 @@ def fingerprint(data: Any, start: int, row: Array) -> int:
         at = payload_at(start, row)
         # sequence numbers tell TCP segments apart
         most = 8 if row["ip_protocol"] == 6 else FINGERPRINT_BYTES
+        if row["ip_protocol"] == ICMP and at + 4 <= start + int(row["end_offset"]):
+            # not its checksum; that of ICMPv6 stays, for nothing else so near tells solicitations apart
+            digest = mix(digest, be16(data, at))
+            at += 4
+            most -= 4
         take = min(start + int(row["end_offset"]) - at, most)
     return hash_bytes(data, at, take, digest)
 
