@@ -137,7 +137,8 @@ class TestCouldNotRun:
     def test_stopped_it_leaves_no_copy_behind(self, number: signal.Signals, status: int, tmp_path: Path) -> None:
         """Standard input is kept in a file while it is read; what was in it is nobody's business afterwards."""
         process = subprocess.Popen(
-            [*PCAPDX, "annotate", "-", "-o", str(tmp_path / "a.pcapng")],
+            # whoever started the tests may have had them ignore Ctrl-C (nohup)
+            ["env", "--default-signal=INT", *PCAPDX, "annotate", "-", "-o", str(tmp_path / "a.pcapng")],
             stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)},
         )  # fmt: skip
         assert process.stdin is not None and process.stderr is not None
