@@ -85,7 +85,7 @@ TRUNKS_BY_OTHER_NAMES = {
     "ovs-trunk-nic-by-design",
     "template-tags-its-frames",
 }
-"""Taps and bridges at which frames of several VLANs are tagged: what goes over them is a trunk, whoever is behind it."""
+"""Taps and bridges with tagged frames of several VLANs: what goes over them is a trunk, whoever is behind it."""
 
 
 @pytest.mark.parametrize("name", sorted({name for role in Role for name in taken(role)} - TRUNKS_BY_OTHER_NAMES))
