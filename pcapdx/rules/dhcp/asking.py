@@ -157,7 +157,10 @@ def unanswered(view: View) -> tuple[Unanswered, ...]:
                 in_vain=0,
             )
         )
-    last_ns = {segment: _alive_ns(view, segment, every) for segment, every in answered.items()}
+    in_question = {one.segment for one in found}
+    last_ns = {
+        segment: _alive_ns(view, segment, every) for segment, every in answered.items() if segment in in_question
+    }
     later = [one.first_ns > last_ns.get(one.segment, 0) for one in found]
     alike = Counter(one.segment for one, after in zip(found, later, strict=True) if after)
     return tuple(
