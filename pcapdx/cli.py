@@ -16,15 +16,8 @@ import click
 from pcapdx import __version__
 from pcapdx.attach.command import attach
 from pcapdx.errors import PcapdxError
-from pcapdx.options import (
-    disguise_of,
-    disguise_options,
-    never_over,
-    payload_of,
-    payload_option,
-    report_options,
-    write,
-)
+from pcapdx.options import disguise_of, disguise_options, payload_of, payload_option, report_options, write
+from pcapdx.outfile import never_over
 from pcapdx.process import COULD_NOT_RUN, run_to_end
 from pcapdx.profile.command import site
 
@@ -82,7 +75,8 @@ def analyze(
     from pcapdx.vantage import parse_argument
 
     arguments, site, plugins = [parse_argument(one) for one in captures], _site(site_path), load()
-    never_over(output, arguments)
+    if output:
+        never_over(output, [one.path for one in arguments])
     digests = {}
     with ExitStack() as stack:
         disguise = stack.enter_context(disguise_of(arguments, plugins, site, anonymize, key_path))
@@ -270,7 +264,7 @@ def bundle(
 
     target = Path(output or f"{ticket}.zip")
     given = [parse_argument(one) for one in captures]
-    never_over(target, given)
+    never_over(target, [one.path for one in given])
     plugins, site, kept = load(), _site(site_path), payload_of(payload, anonymize)
     with (
         disguise_of(given, plugins, site, anonymize, key_path, kept) as disguise,

@@ -64,15 +64,6 @@ def write(report: str, output: str | None) -> None:
         raise PcapdxError(f"{output}: {error.strerror or error}") from None
 
 
-def never_over(output: str | Path | None, read: "Sequence[CaptureArgument]") -> None:
-    """Raises PcapdxError where ``output`` is a capture that is read: a slip of the pen would destroy the evidence."""
-    if output is None or not Path(output).exists():
-        return
-    for one in read:
-        if Path(one.path).exists() and Path(output).samefile(one.path):
-            raise PcapdxError(f"{output} is a capture that is read; write to another file")
-
-
 def payload_of(asked: str | None, anonymize: bool) -> "Payload":
     """How much payload is written."""
     from pcapdx.annotate.payload import Payload

@@ -2,6 +2,7 @@
 
 from captures.lab.cloud import GuestNetwork
 from captures.lab.router import Router
+from captures.lab.stage import Stage
 
 _CONF = """
 global_defs {{
@@ -57,3 +58,15 @@ def keepalived(
     folder = router.lab.folder / name
     files = ("-p", f"{folder}/ka.pid", "-r", f"{folder}/vrrp.pid", "-b", f"{folder}/check.pid")
     router.ns.spawn("keepalived", "-n", "-P", "-l", "-f", str(conf), *files)
+
+
+def redundant_pair(stage: Stage, network: GuestNetwork, *, priorities: tuple[int, int] = (100, 90)) -> list[Router]:
+    """Two routers on the stage's bridge, at the network's second and third address; the first is the gateway while it
+    lives."""
+    routers = [
+        Router(stage.host, stage.bridge, network, ip=network.ip(host), mac=network.mac(host), label=f"vr{host}")
+        for host in (2, 3)
+    ]
+    for router, priority in zip(routers, priorities, strict=True):
+        keepalived(router, network, priority=priority)
+    return routers

@@ -1,9 +1,8 @@
 """The whole run: analysed, searched for secrets, copied with comments and without them, and looked through again."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
@@ -26,6 +25,7 @@ from pcapdx.capture.rotated import open_captures
 from pcapdx.case import View
 from pcapdx.diagnose import Analysis, Progress, analyze
 from pcapdx.errors import PcapdxError
+from pcapdx.outfile import never_over, replacing
 from pcapdx.plugins import Plugins
 from pcapdx.sieve.ahead import ahead
 from pcapdx.sieve.columns import Array
@@ -184,9 +184,7 @@ def _targets(views: Sequence[View], output: Path, read: Sequence[View], spare: S
                 raise PcapdxError(f"{output}: {error.strerror or error}; several captures go into a folder") from None
         targets = {view.name: output / f"{view.name.replace('/', '_')}.pcapng" for view in views}
     for target in targets.values():
-        for source in sources:
-            if target.exists() and Path(source).exists() and target.samefile(source):
-                raise PcapdxError(f"{target} is a capture that is read; write to another file")
+        never_over(target, sources)
     return targets
 
 
@@ -310,33 +308,6 @@ def masked_text(ledger: Ledger, settings: Settings) -> str:
         return "Masked: nothing was found that had to be."
     counted = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(kinds.items()))
     return f"Masked: {counted}."
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
-    """A file beside ``target`` that takes its place at the end, and is deleted where anything goes wrong."""
-    if target.exists() and not target.is_file():
-        raise PcapdxError(f"{target} is no file that could be replaced; write to a file")  # root could, even a device
-    try:
-        file = NamedTemporaryFile(  # noqa: SIM115
-            mode="w+b", dir=target.parent, prefix=f".{target.name}.", delete=False
-        )
-    except OSError as error:
-        raise PcapdxError(f"{target}: {error.strerror or error}") from None
-    try:
-        with file:
-            yield file  # type: ignore[misc]  # a wrapper with all methods of a BinaryIO
-            file.flush()
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(file.name).chmod(0o666 & ~umask)
-        Path(file.name).replace(target)
-    except BaseException as error:
-        with suppress(OSError):
-            Path(file.name).unlink()
-        if isinstance(error, OSError):
-            raise PcapdxError(f"{target}: {error.strerror or error}") from None
-        raise
 
 
 def checked(pieces: Iterable[memoryview], needles: Needles) -> Iterator[memoryview]:

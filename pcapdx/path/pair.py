@@ -13,6 +13,7 @@ import numpy as np
 from pcapdx.path.admission import GROUP_BIT, UNKNOWN, UNTOLD, YES, admitted
 from pcapdx.path.trail import ARP, TCP, UDP, Trail, in_sample
 from pcapdx.sieve.columns import Array
+from pcapdx.sieve.tables import FINGERPRINT_BYTES, FINGERPRINT_OTHER_BYTES, FINGERPRINT_TCP_BYTES
 from pcapdx.values import dataclass
 
 SECOND = 1_000_000_000
@@ -60,11 +61,10 @@ def _hashed_bytes(rows: Array) -> Array:
     """How much of each frame has to be there for its fingerprint, with one tag at least."""
     tags = 4 * np.maximum(1, ((rows["vlan"] > 0) | (rows["priority"] == 1)) * 1 + (rows["inner_vlan"] >= 0))
     network = np.select([rows["src"] < 0, rows["src"] >= IPV6], [0, 40], 20)
-    payload = np.minimum(rows["payload"], 16)
-    tcp = np.where(rows["payload"] > 0, 32 + np.minimum(rows["payload"], 8), 20)
-    transport = np.select(
-        [rows["src"] < 0, rows["protocol"] == TCP, rows["protocol"] == UDP], [28, tcp, 8 + payload], payload
-    )
+    payload = np.minimum(rows["payload"], FINGERPRINT_BYTES)
+    tcp = np.where(rows["payload"] > 0, 32 + np.minimum(rows["payload"], FINGERPRINT_TCP_BYTES), 20)
+    kinds = [rows["src"] < 0, rows["protocol"] == TCP, rows["protocol"] == UDP]
+    transport = np.select(kinds, [FINGERPRINT_OTHER_BYTES, tcp, 8 + payload], payload)
     whole: Array = 14 + tags + network + transport
     return whole
 

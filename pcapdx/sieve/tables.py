@@ -17,8 +17,10 @@ SECOND_NS = 1_000_000_000
 FAR_NS = 1 << 62
 """In nanoseconds 146 years before and after 1970: beyond it a time is a writer's fault."""
 STORM_BROADCASTS = 1000
-FINGERPRINT_BYTES = 16
-ICMP = 1
+FINGERPRINT_BYTES, FINGERPRINT_TCP_BYTES, FINGERPRINT_OTHER_BYTES = 16, 8, 28
+"""Bytes of payload in the fingerprint: of a packet, of a TCP segment (which its sequence numbers tell apart), and those
+behind the ethertype of what is no IP."""
+ICMP, TCP = 1, 6
 TWIN_BYTES = 512
 """Two DHCP messages may differ only in an option far behind."""
 ROUTER_ADDRESSES = 64
@@ -59,14 +61,13 @@ def fingerprint(data: Any, start: int, row: Array) -> int:
     if row["ip_version"] == 0:
         at = start + int(row["link_offset"])
         digest = mix(1, int(row["ethertype"]))
-        take = min(start + int(row["end_offset"]) - at, 28)
+        take = min(start + int(row["end_offset"]) - at, FINGERPRINT_OTHER_BYTES)
     else:
         digest = mix(int(row["ip_id"]) << 24 | int(row["fragment_offset"]) << 8, int(row["ip_protocol"]))
         digest = mix(digest, int(row["tcp_seq"]) << 16 | int(row["payload_wire_bytes"]))
         digest = mix(digest, int(row["tcp_ack"]) << 9 | int(row["tcp_flags"]))
         at = payload_at(start, row)
-        # sequence numbers tell TCP segments apart
-        most = 8 if row["ip_protocol"] == 6 else FINGERPRINT_BYTES
+        most = FINGERPRINT_TCP_BYTES if row["ip_protocol"] == TCP else FINGERPRINT_BYTES
         if row["ip_protocol"] == ICMP and at + 4 <= start + int(row["end_offset"]):
             # not its checksum; that of ICMPv6 stays, for nothing else so near tells solicitations apart
             digest = mix(digest, be16(data, at))
@@ -100,7 +101,7 @@ def mark_twin(data: Any, start: int, row: Array, key: int, twins: Array, counter
     digest = int(row["fingerprint"])
     digest = mix(digest, int(row["src3"]) << 16 | int(row["sport"]))
     digest = mix(digest, int(row["dst3"]) << 16 | int(row["dport"]))
-    if row["ip_version"] > 0 and row["ip_protocol"] != 6:
+    if row["ip_version"] > 0 and row["ip_protocol"] != TCP:
         at = payload_at(start, row) + FINGERPRINT_BYTES
         digest = hash_bytes(data, at, min(start + int(row["end_offset"]) - at, TWIN_BYTES), digest)
     slot = twins[digest & (len(twins) - 1)]

@@ -7,7 +7,7 @@ from captures.lab.along import Recorder, record_along
 from captures.lab.cloud import Machine
 from captures.lab.elsewhere import Elsewhere, big_endian, networkd
 from captures.lab.guest import Guest
-from captures.lab.keepalived import keepalived
+from captures.lab.keepalived import redundant_pair
 from captures.lab.management import Management, connects
 from captures.lab.noise import neighbours
 from captures.lab.post import pcapng, shifted, snap, wire
@@ -178,11 +178,7 @@ def held_out_second_router_pair(lab: Lab) -> None:
     network = Elsewhere(cidr="10.223.0.0/23", gateway="10.223.1.254", number=0x9B, vlan=223, prefix="02:05")
     stage = Stage(lab, network, first_tap=5, router=False)
     guest = stage.guest(4, "ha-9", ip=network.ip(300))
-    pair = [
-        Router(stage.host, stage.bridge, network, ip=network.ip(n), mac=network.mac(n), label=f"vr{n}") for n in (2, 3)
-    ]
-    for router, priority in zip(pair, (150, 90), strict=True):
-        keepalived(router, network, priority=priority)
+    pair = redundant_pair(stage, network, priorities=(150, 90))
     time.sleep(6)
     pair[0].dhcp(stage.known, dns=network.gateway, listen=network.gateway)
     with lab.record(*stage.at_bridge, told=False, steps=(snap(400),), compress="gz", linger=6):

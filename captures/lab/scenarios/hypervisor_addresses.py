@@ -5,7 +5,7 @@ import time
 
 from captures.lab.cloud import GuestNetwork, Machine
 from captures.lab.guest import Guest
-from captures.lab.keepalived import keepalived
+from captures.lab.keepalived import redundant_pair
 from captures.lab.noise import neighbours as talkative
 from captures.lab.post import pcapng, wire
 from captures.lab.router import Router
@@ -68,12 +68,7 @@ def nic_router_failover(lab: Lab) -> None:
     Healthy."""
     network = GuestNetwork(cidr="10.113.0.0/24", gateway="10.113.0.1", number=0x1C2)
     stage = Stage(lab, network, first_tap=5, router=False)
-    routers = [
-        Router(stage.host, stage.bridge, network, ip=network.ip(host), mac=network.mac(host), label=f"vr{host}")
-        for host in (2, 3)
-    ]
-    for router, priority in zip(routers, (100, 90), strict=True):
-        keepalived(router, network, priority=priority)
+    routers = redundant_pair(stage, network)
     guest = stage.guest(0x46, "web-1")
     guest.address(network.ip(63), 24, network.gateway)
     tap = routers[0].tap

@@ -14,10 +14,9 @@ from captures.lab.along import TwoHosts
 from captures.lab.artefacts import blanked
 from captures.lab.cloud import GuestNetwork, Host, Machine
 from captures.lab.guest import Guest
-from captures.lab.keepalived import keepalived
+from captures.lab.keepalived import redundant_pair
 from captures.lab.namespaces import command, end
 from captures.lab.post import Step, only, pcapng, wire
-from captures.lab.router import Router
 from captures.lab.scenario import Lab, scenario
 from captures.lab.scenarios.hypervisor_nics import tagging
 from captures.lab.scenarios.openvswitch_ports import tenants
@@ -120,12 +119,7 @@ def innocent_failover_of_one_host(lab: Lab) -> None:
     Recorded on the bridge with the filter "host GUEST": the announcements are not in the file. Healthy."""
     network = GuestNetwork(cidr="10.124.0.0/24", gateway="10.124.0.1", number=0x324)
     stage = Stage(lab, network, first_tap=5, router=False)
-    routers = [
-        Router(stage.host, stage.bridge, network, ip=network.ip(host), mac=network.mac(host), label=f"vr{host}")
-        for host in (2, 3)
-    ]
-    for router, priority in zip(routers, (100, 90), strict=True):
-        keepalived(router, network, priority=priority)
+    routers = redundant_pair(stage, network)
     guest = stage.guest(0x46, "web-1")
     guest.address(network.ip(63), 24, network.gateway)
     time.sleep(5)
