@@ -47,6 +47,18 @@ def write(path: Path, header: bytes, records: list[Record]) -> Path:
     return path
 
 
+def plain(path: str, folder: Path) -> Path:
+    """Any capture as a classic pcap with nanoseconds, which these steps take, in a folder."""
+    source, out = Path(path), folder / "whole.pcap"
+    tools = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
+    if source.suffix in tools:
+        source = folder / source.stem
+        with source.open("wb") as raw:
+            subprocess.run([tools[Path(path).suffix], "-dc", path], stdout=raw, check=True)
+    subprocess.run(["editcap", "-F", "nsecpcap", str(source), str(out)], check=True, capture_output=True)
+    return out
+
+
 def wire(local: Collection[str], until: Callable[[], float] | None = None) -> Step:
     """Pad what arrived from the physical wire to 60 bytes as the sending NIC does; veth pairs never pad.
 

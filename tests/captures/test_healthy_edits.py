@@ -19,7 +19,6 @@ import pytest
 from captures.lab import post
 from captures.lab.post import Record
 from tests import labelled
-from tests.captures.test_variants import plain_pcap
 
 Edit = Callable[[list[Record]], list[Record]]
 
@@ -142,7 +141,7 @@ def test_nothing_is_claimed(name: str, tmp_path: Path, pytestconfig: pytest.Conf
     wholes = []
     for place, one in enumerate(case.arguments):
         (tmp_path / str(place)).mkdir()
-        wholes.append(plain_pcap(one.path, tmp_path / str(place)))
+        wholes.append(post.plain(one.path, tmp_path / str(place)))
     offered = [one for one in sorted(STEPS) if len(wholes) == 1 or one not in ("sent by one", "sent to one")]
     chosen = offered if pytestconfig.getoption("--all-edits") else random.Random(name).sample(offered, EACH)
     allowed = case.allowed | {*TRUE_OF_WHAT_IS_LEFT.get(name, ()), *NOT_TOLD_APART.get(name, ())}

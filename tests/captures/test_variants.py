@@ -4,7 +4,6 @@ true of the case.
 """
 
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,18 +36,6 @@ TRUE_OF_A_PART = {
 """Other rules that tell the same fault where the part does not show as much; the label is of the whole."""
 
 
-def plain_pcap(path: str, folder: Path) -> Path:
-    """As a classic pcap with nanoseconds, which the lab's own steps take."""
-    source, out = Path(path), folder / "whole.pcap"
-    tools = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
-    if source.suffix in tools:
-        source = folder / source.stem
-        with source.open("wb") as raw:
-            subprocess.run([tools[Path(path).suffix], "-dc", path], stdout=raw, check=True)
-    subprocess.run(["editcap", "-F", "nsecpcap", str(source), str(out)], check=True, capture_output=True)
-    return out
-
-
 def _steps(frames: int) -> dict[str, post.Step]:
     return {
         "early": post.between(1, max(1, frames * 6 // 10)),
@@ -66,7 +53,7 @@ def variants(arguments: Arguments, folder: Path) -> Iterator[tuple[str, Argument
         yield "unnamed", [replace(one, role=None, named=False) for one in arguments]
         yield "reversed", arguments[::-1]
     for place, one in enumerate(arguments):
-        whole = plain_pcap(one.path, folder)
+        whole = post.plain(one.path, folder)
         _, records = post.read(whole)
         for name, step in _steps(len(records)).items():
             if records and (several or name != "shifted"):
